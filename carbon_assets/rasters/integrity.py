@@ -1,0 +1,90 @@
+"""Whether a file holds what its header promises, before any number is computed from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from carbon_assets.errors import RasterError
+from carbon_assets.rasters.opening import unreadable
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
+
+    from carbon_assets.reference.legends import Legend
+
+FULL_CHECK_BYTES = 64 * 1024 * 1024
+"""Files up to this size are decoded once at registration; larger ones have their block
+directory checked against the file's length, and each block as it is read."""
+
+
+def check_integrity(dataset: DatasetReader, index: int, href: str, legend: Legend | None) -> None:
+    """Check a local raster as far as its size allows.
+
+    Raises:
+        RasterError: ``RASTER_TRUNCATED`` if blocks lie beyond the end of the file,
+            ``RASTER_UNREADABLE`` if a block does not decode, ``UNKNOWN_CLASS`` if a class id
+            is not in the legend.
+    """
+    size = Path(href).stat().st_size
+    _check_blocks(dataset, index, href, size)
+    if size <= FULL_CHECK_BYTES:
+        _check_pixels(dataset, index, href, legend)
+
+
+def _check_blocks(dataset: DatasetReader, index: int, href: str, size: int) -> None:
+    height, width = dataset.block_shapes[index - 1]
+    for row in range(-(-dataset.height // height)):
+        for col in range(-(-dataset.width // width)):
+            offset = dataset.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=index)
+            length = dataset.get_tag_item(f"BLOCK_SIZE_{col}_{row}", "TIFF", bidx=index)
+            if offset and length and int(offset) + int(length) > size:
+                raise RasterError(
+                    "RASTER_TRUNCATED",
+                    f"block ({row}, {col}) ends at byte {int(offset) + int(length)}, "
+                    f"the file at {size}",
+                    where=href,
+                    do="the download or copy was cut short: fetch the file again",
+                )
+
+
+def _check_pixels(
+    dataset: DatasetReader, index: int, href: str, legend: Legend | None
+) -> None:
+    from rasterio.errors import RasterioError
+
+    nodata = dataset.nodatavals[index - 1]
+    counts: dict[int, int] = {}
+    try:
+        for _, window in dataset.block_windows(index):
+            block = dataset.read(index, window=window)
+            if legend is not None:
+                ids, found = np.unique(block, return_counts=True)
+                for class_id, count in zip(ids.tolist(), found.tolist(), strict=True):
+                    counts[class_id] = counts.get(class_id, 0) + count
+    except RasterioError as error:
+        raise unreadable(href, error) from error
+    if legend is not None:
+        known = legend.ids | ({int(nodata)} if nodata is not None else set())
+        raise_unknown({i: n for i, n in counts.items() if i not in known}, href, legend.name)
+
+
+def raise_unknown(unknown: dict[int, int], href: str, legend: str) -> None:
+    """Raise ``UNKNOWN_CLASS`` if any cell holds a class id outside the legend.
+
+    Args:
+        unknown: Cells by class id outside the legend.
+        href: The raster.
+        legend: Name of the legend.
+    """
+    if unknown:
+        listed = ", ".join(f"{i} ({n} cells)" for i, n in sorted(unknown.items())[:10])
+        raise RasterError(
+            "UNKNOWN_CLASS",
+            f"class ids that are not in legend {legend}: {listed}",
+            where=href,
+            do="register the raster with the legend of its own version, or declare the id nodata",
+            details={"unknown": {str(i): n for i, n in sorted(unknown.items())}},
+        )

@@ -1,0 +1,122 @@
+"""Reading windows of a lattice from one file or from many tiles."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from carbon_assets.errors import RasterError
+from carbon_assets.rasters.opening import open_raster, unreadable
+from carbon_assets.science.zonal.grid import Lattice, Window
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
+
+MAX_OPEN = 64
+"""Files kept open at once."""
+
+
+@dataclass(frozen=True)
+class RasterFile:
+    """One band of one registered file, placed on its lattice.
+
+    Attributes:
+        asset_id: Row of ``raster_assets``.
+        href: Path or URL.
+        index: Band number in the file.
+        content_hash: ``sha256:…`` of the bytes.
+        lattice: Grid of the source version.
+        window: The file's place on the lattice.
+        dtype: Native data type.
+        nodata: Nodata tag of the header.
+        block: Height and width of the file's blocks, in cells.
+    """
+
+    asset_id: int
+    href: str
+    index: int
+    content_hash: str
+    lattice: Lattice
+    window: Window
+    dtype: str
+    nodata: float | None
+    block: tuple[int, int]
+
+
+class OpenRasters:
+    """Datasets kept open over a run; decoded blocks stay in GDAL's own bounded cache."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, DatasetReader] = OrderedDict()
+
+    def __enter__(self) -> OpenRasters:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for dataset in self._open.values():
+            dataset.close()
+        self._open.clear()
+
+    def _dataset(self, href: str) -> DatasetReader:
+        if href not in self._open:
+            while len(self._open) >= MAX_OPEN:
+                self._open.popitem(last=False)[1].close()
+            self._open[href] = open_raster(href)
+        self._open.move_to_end(href)
+        return self._open[href]
+
+    def read(
+        self, files: Sequence[RasterFile], window: Window
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
+        """Read a window of the lattice that the files share.
+
+        Args:
+            files: Bands on one lattice that do not overlap, e.g. the tiles of a product.
+            window: Cells wanted; it may reach beyond the files.
+
+        Returns:
+            The raw values in native dtype, and a mask of the cells that no file holds (None
+            when every cell is held; raw values there are 0 and mean nothing).
+
+        Raises:
+            RasterError: ``RASTER_UNREADABLE`` if a block cannot be decoded.
+        """
+        if len(files) == 1 and files[0].window.contains(window):
+            return self._read(files[0], window), None
+        values = np.zeros((window.height, window.width), dtype=files[0].dtype)
+        outside = np.ones(values.shape, dtype=bool)
+        for file in files:
+            part = file.window.intersection(window)
+            if part is not None:
+                at = part.slices_in(window)
+                values[at] = self._read(file, part)
+                outside[at] = False
+        return values, outside if outside.any() else None
+
+    def _read(self, file: RasterFile, window: Window) -> npt.NDArray[Any]:
+        from rasterio.errors import RasterioError
+
+        rows, cols = window.slices_in(file.window)
+        try:
+            return np.asarray(
+                self._dataset(file.href).read(
+                    file.index, window=((rows.start, rows.stop), (cols.start, cols.stop))
+                )
+            )
+        except RasterioError as error:
+            raise unreadable(file.href, error) from error
+
+
+def outside_error(place: str, bounds: tuple[float, ...], href: str) -> RasterError:
+    """Describe a place that no file of a source touches."""
+    return RasterError(
+        "PLACE_OUTSIDE_RASTER",
+        f"place {place} with bounds {tuple(round(b, 6) for b in bounds)} lies outside the raster",
+        where=href,
+        do="check the place's coordinates, or register a source version that covers it",
+    )
