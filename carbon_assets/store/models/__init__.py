@@ -1,0 +1,54 @@
+"""All tables of the store as SQLAlchemy models, one module per subject."""
+
+from carbon_assets.store.models.base import HASH_PATTERN, PLACE_KINDS, Base
+from carbon_assets.store.models.metrics import (
+    FarmMetric,
+    FarmMetricSource,
+    RasterAggregate,
+    RasterAggregateInput,
+)
+from carbon_assets.store.models.places import Farm, GeometryEdit, GeometryVersion
+from carbon_assets.store.models.rasters import (
+    Biome,
+    FileHash,
+    MetricType,
+    RasterAsset,
+    RasterDataSource,
+)
+from carbon_assets.store.models.state import (
+    AssetAnnouncement,
+    AssetKey,
+    PartitionHistory,
+    PartitionInputs,
+    PartitionState,
+    WorkList,
+    WorkListItem,
+)
+from carbon_assets.store.models.tenancy import Company, Project
+
+__all__ = [
+    "HASH_PATTERN",
+    "PLACE_KINDS",
+    "AssetAnnouncement",
+    "AssetKey",
+    "Base",
+    "Biome",
+    "Company",
+    "Farm",
+    "FarmMetric",
+    "FarmMetricSource",
+    "FileHash",
+    "GeometryEdit",
+    "GeometryVersion",
+    "MetricType",
+    "PartitionHistory",
+    "PartitionInputs",
+    "PartitionState",
+    "Project",
+    "RasterAggregate",
+    "RasterAggregateInput",
+    "RasterAsset",
+    "RasterDataSource",
+    "WorkList",
+    "WorkListItem",
+]

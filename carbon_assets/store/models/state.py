@@ -1,0 +1,132 @@
+"""Which computation is current for a partition (asset, place, vintage), and since when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from carbon_assets.store.models.base import (
+    Base,
+    BigInt,
+    JsonObject,
+    SmallInt,
+    identity,
+    recorded,
+)
+
+
+class AssetKey(Base):
+    """A short number for an asset key, so that state rows stay narrow."""
+
+    __tablename__ = "asset_keys"
+    __table_args__ = {"comment": "Numbers of the partitioned assets"}  # noqa: RUF012
+
+    id: Mapped[SmallInt] = identity()
+    key: Mapped[str] = mapped_column(unique=True, comment="e.g. raster_aggregates/land_cover")
+
+
+class PartitionInputs(Base):
+    """A document of inputs that many partitions share, stored once."""
+
+    __tablename__ = "partition_inputs"
+    __table_args__ = (
+        CheckConstraint("octet_length(digest) = 32", name="digest"),
+        {"comment": "Shared input documents of computations; append-only"},
+    )
+
+    id: Mapped[int] = identity()
+    digest: Mapped[bytes] = mapped_column(
+        unique=True, comment="SHA-256 of the canonical JSON of the document, 32 bytes"
+    )
+    document: Mapped[JsonObject] = mapped_column(comment="The inputs other than geometry")
+    recorded_at: Mapped[datetime] = recorded("When the document was first used")
+
+
+class PartitionHistory(Base):
+    """One statement: from here on this fingerprint is current for this partition."""
+
+    __tablename__ = "partition_history"
+    __table_args__ = (
+        Index(None, "asset_id", "farm_id", "vintage", "id"),
+        CheckConstraint("octet_length(fingerprint) = 32", name="fingerprint"),
+        CheckConstraint("octet_length(upstream) = 32", name="upstream"),
+        {"comment": "What became current for a partition, when and why; append-only"},
+    )
+
+    id: Mapped[BigInt] = identity()
+    asset_id: Mapped[SmallInt] = mapped_column(ForeignKey("asset_keys.id"), comment="Asset")
+    farm_id: Mapped[int] = mapped_column(comment="Place")
+    vintage: Mapped[SmallInt] = mapped_column(comment="Calendar year")
+    geometry_version_id: Mapped[int | None] = mapped_column(comment="Geometry that was used")
+    inputs_id: Mapped[int] = mapped_column(
+        ForeignKey("partition_inputs.id"), comment="Shared inputs that were used"
+    )
+    upstream: Mapped[bytes | None] = mapped_column(
+        comment="SHA-256 over the fingerprints of the partitions read, 32 bytes"
+    )
+    fingerprint: Mapped[bytes] = mapped_column(comment="Fingerprint of the computation, 32 bytes")
+    cause: Mapped[str] = mapped_column(comment="Why it was computed or confirmed")
+    run_id: Mapped[str | None] = mapped_column(comment="Dagster run; NULL = outside Dagster")
+    recorded_at: Mapped[datetime] = recorded("When it became current")
+
+
+class PartitionState(Base):
+    """The newest history row of each partition; written by a trigger only."""
+
+    __tablename__ = "partition_state"
+    __table_args__ = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        "comment": "Newest row of partition_history per partition; written by its trigger only"
+    }
+
+    asset_id: Mapped[SmallInt] = mapped_column(
+        primary_key=True, autoincrement=False, comment="Asset"
+    )
+    farm_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, comment="Place")
+    vintage: Mapped[SmallInt] = mapped_column(
+        primary_key=True, autoincrement=False, comment="Calendar year"
+    )
+    history_id: Mapped[BigInt] = mapped_column(comment="Row of partition_history")
+    geometry_version_id: Mapped[int | None] = mapped_column(comment="Geometry that was used")
+    inputs_id: Mapped[int] = mapped_column(comment="Shared inputs that were used")
+    upstream: Mapped[bytes | None] = mapped_column(comment="As in partition_history")
+    fingerprint: Mapped[bytes] = mapped_column(comment="As in partition_history")
+
+
+class AssetAnnouncement(Base):
+    """How far the history of an asset has been told to Dagster."""
+
+    __tablename__ = "asset_announcements"
+    __table_args__ = {"comment": "How far Dagster knows the history"}  # noqa: RUF012
+
+    asset_id: Mapped[SmallInt] = mapped_column(
+        ForeignKey("asset_keys.id"), primary_key=True, autoincrement=False, comment="Asset"
+    )
+    history_id: Mapped[BigInt] = mapped_column(comment="Last row of partition_history told")
+
+
+class WorkList(Base):
+    """A set of partitions that one run is asked for."""
+
+    __tablename__ = "work_lists"
+    __table_args__ = {"comment": "Partitions a run is narrowed to"}  # noqa: RUF012
+
+    id: Mapped[BigInt] = identity()
+    purpose: Mapped[str] = mapped_column(comment="Why the run was requested")
+    created_at: Mapped[datetime] = recorded("When the list was made")
+
+
+class WorkListItem(Base):
+    """One partition of a work list."""
+
+    __tablename__ = "work_list_items"
+    __table_args__ = {"comment": "Partitions of a work list"}  # noqa: RUF012
+
+    work_list_id: Mapped[BigInt] = mapped_column(
+        ForeignKey("work_lists.id", ondelete="CASCADE"), primary_key=True, comment="List"
+    )
+    farm_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, comment="Place")
+    vintage: Mapped[SmallInt] = mapped_column(
+        primary_key=True, autoincrement=False, comment="Calendar year"
+    )
