@@ -1,0 +1,94 @@
+"""The Dagster instance of a ``CARBON_HOME``.
+
+Its home is ``CARBON_HOME/dagster``: a ``dagster.yaml`` which is written here and holds no
+secret, local artifacts, and the logs of runs. Events, runs and schedules are in PostgreSQL, see
+:mod:`carbon_assets.orchestration.storage`. ``dagster.yaml`` at the root of a checkout says the
+same for ``dagster dev``, which finds it when ``DAGSTER_HOME`` is not set.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+from dagster import DagsterInstance
+
+from carbon_assets.orchestration.storage import URL_VARIABLE
+
+DEFAULT_HOME = Path("~/.carbon-assets")
+MAX_RUN_SECONDS = 24 * 3_600
+MAX_CONCURRENT_RUNS = 4
+
+
+class HasDagsterUrl(Protocol):
+    """What an open database offers to Dagster."""
+
+    @property
+    def dagster_url(self) -> str:
+        """SQLAlchemy URL of the database that holds Dagster's tables."""
+
+
+def carbon_home() -> Path:
+    """Return ``CARBON_HOME``, by default ``~/.carbon-assets``."""
+    return Path(os.environ.get("CARBON_HOME") or DEFAULT_HOME).expanduser().resolve()
+
+
+def instance_config() -> dict[str, Any]:
+    """Return the content of ``dagster.yaml``, without any path or secret."""
+    return {
+        "storage": {
+            "custom": {
+                "module": "carbon_assets.orchestration.storage",
+                "class": "CarbonStorage",
+                "config": {"url_variable": URL_VARIABLE},
+            }
+        },
+        "concurrency": {"runs": {"max_concurrent_runs": MAX_CONCURRENT_RUNS}},
+        "run_coordinator": {
+            "module": "dagster._core.run_coordinator",
+            "class": "QueuedRunCoordinator",
+            "config": {"dequeue_interval_seconds": 1},
+        },
+        "run_monitoring": {
+            "enabled": True,
+            "max_runtime_seconds": MAX_RUN_SECONDS,
+            "free_slots_after_run_end_seconds": 60,
+        },
+        "telemetry": {"enabled": False},
+        "nux": {"enabled": False},
+    }
+
+
+def write_home(home: Path | None = None) -> Path:
+    """Write ``dagster.yaml`` of the Dagster home and return that home.
+
+    Args:
+        home: Dagster home; by default ``CARBON_HOME/dagster``.
+    """
+    home = home or carbon_home() / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    target = home / "dagster.yaml"
+    content = yaml.safe_dump(instance_config(), sort_keys=False)
+    if not target.exists() or target.read_text(encoding="utf-8") != content:
+        draft = home / f".dagster.yaml.{os.getpid()}"
+        draft.write_text(content, encoding="utf-8")
+        draft.replace(target)
+    return home
+
+
+def open_instance(database: HasDagsterUrl, home: Path | None = None) -> DagsterInstance:
+    """Open the Dagster instance that keeps its events in a database.
+
+    Sets ``CARBON_DAGSTER_URL`` and ``DAGSTER_HOME`` for this process, so that the processes
+    which Dagster starts open the same instance. Close it with ``dispose()`` or a ``with``.
+
+    Args:
+        database: Open database.
+        home: Dagster home; by default ``CARBON_HOME/dagster``.
+    """
+    home = write_home(home)
+    os.environ[URL_VARIABLE] = database.dagster_url
+    os.environ["DAGSTER_HOME"] = str(home)
+    return DagsterInstance.from_config(str(home))

@@ -1,0 +1,134 @@
+"""The partition space: place × vintage.
+
+Dimension ``farm`` is dynamic and holds the permanent partition key of every place (a farm, a
+project boundary, a leakage belt, …); dimension ``vintage`` holds calendar years. Dagster writes
+such a key as ``<place>|<year>``.
+
+A range run covers a rectangle: a stretch of places, in the order in which they were added to
+Dagster, times a stretch of years. Place keys are never removed and never given to another
+place, because Dagster would show the old materializations under the new name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from dagster import (
+    DagsterInstance,
+    DynamicPartitionsDefinition,
+    MultiPartitionKey,
+    MultiPartitionsDefinition,
+    StaticPartitionsDefinition,
+)
+
+FARM = "farm"
+VINTAGE = "vintage"
+FIRST_VINTAGE = 1985
+LAST_VINTAGE = 2050
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
+ADD_SIZE = 5_000
+
+farm_partitions = DynamicPartitionsDefinition(name=FARM)
+vintage_partitions = StaticPartitionsDefinition(
+    [str(year) for year in range(FIRST_VINTAGE, LAST_VINTAGE + 1)]
+)
+place_vintages = MultiPartitionsDefinition({FARM: farm_partitions, VINTAGE: vintage_partitions})
+
+
+class PlaceVintage(NamedTuple):
+    """One partition: a place and a calendar year.
+
+    Attributes:
+        place: Permanent partition key of the place (``farms.partition_key``).
+        vintage: Calendar year.
+    """
+
+    place: str
+    vintage: int
+
+    @property
+    def key(self) -> MultiPartitionKey:
+        """The partition key in Dagster's own type; as a string ``<place>|<year>``."""
+        return MultiPartitionKey({FARM: self.place, VINTAGE: str(self.vintage)})
+
+
+def parse_key(key: str) -> PlaceVintage:
+    """Read a partition key.
+
+    Args:
+        key: ``<place>|<year>``.
+
+    Raises:
+        ValueError: The key has not this form.
+    """
+    place, separator, vintage = key.rpartition("|")
+    if not (place and separator and vintage.isdigit()):
+        raise ValueError(f"not a place × vintage partition key: {key!r}")
+    return PlaceVintage(place, int(vintage))
+
+
+def add_places(instance: DagsterInstance, places: Iterable[str]) -> list[str]:
+    """Make places known to Dagster; those it knows already keep their position.
+
+    Args:
+        instance: Dagster instance.
+        places: Partition keys in the order in which new ones are appended.
+
+    Returns:
+        The keys that were new.
+
+    Raises:
+        ValueError: A key holds ``|`` or another character that Dagster refuses.
+    """
+    known = set(instance.get_dynamic_partitions(FARM))
+    new = [place for place in dict.fromkeys(places) if place not in known]
+    bad = [place for place in new if not place or set(place) & {"|", ",", "[", "]", "\n"}]
+    if bad:
+        raise ValueError(f"not usable as a partition key: {bad[0]!r}")
+    for start in range(0, len(new), ADD_SIZE):
+        instance.add_dynamic_partitions(FARM, new[start : start + ADD_SIZE])
+    return new
+
+
+def bounding_range(
+    instance: DagsterInstance, wanted: Iterable[PlaceVintage]
+) -> tuple[MultiPartitionKey, MultiPartitionKey]:
+    """Return the two corners of the smallest rectangle around a scattered work list.
+
+    Args:
+        instance: Dagster instance, which knows the order of the places.
+        wanted: At least one partition; its place must have been added.
+
+    Returns:
+        First and last partition key of the rectangle.
+
+    Raises:
+        ValueError: The list is empty, or names a place that Dagster does not know.
+    """
+    places: set[str] = set()
+    vintages: set[int] = set()
+    for place, vintage in wanted:
+        places.add(place)
+        vintages.add(vintage)
+    if not places:
+        raise ValueError("an empty work list has no range")
+    ordered = [place for place in instance.get_dynamic_partitions(FARM) if place in places]
+    if len(ordered) < len(places):
+        raise ValueError(f"unknown to Dagster: {sorted(places - set(ordered))[0]!r}")
+    return (
+        PlaceVintage(ordered[0], min(vintages)).key,
+        PlaceVintage(ordered[-1], max(vintages)).key,
+    )
+
+
+def range_tags(instance: DagsterInstance, wanted: Iterable[PlaceVintage]) -> Mapping[str, str]:
+    """Return the run tags that make one run cover a work list, see :func:`bounding_range`.
+
+    Args:
+        instance: Dagster instance.
+        wanted: Partitions that the run must cover.
+    """
+    start, end = bounding_range(instance, wanted)
+    return {RANGE_START_TAG: str(start), RANGE_END_TAG: str(end)}
