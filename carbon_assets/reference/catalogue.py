@@ -11,16 +11,11 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from carbon_assets.errors import CatalogueError
+from carbon_assets.reference.bands import Band, Key, Uncertainty, absolute
 from carbon_assets.reference.packaged import packaged
 from carbon_assets.reference.rows import Frozen
-from carbon_assets.reference.source_models import (
-    Band,
-    Key,
-    SourceVersion,
-    Tiles,
-    Uncertainty,
-    absolute,
-)
+from carbon_assets.reference.source_models import SourceVersion
+from carbon_assets.reference.tiles import Tiles
 from carbon_assets.reference.yaml_files import (
     Location,
     Problem,

@@ -1,4 +1,4 @@
-"""What the catalogue says about a raster source: pydantic models.
+"""What the catalogue says about one version of a raster source.
 
 A fact that nobody has verified is null, "not asserted": the header of the registered file
 then says it, and is recorded. A fact that is stated is an assertion: a file whose header
@@ -7,8 +7,6 @@ says otherwise is refused when it is registered.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -18,29 +16,19 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from carbon_assets.errors import CatalogueError
+from carbon_assets.reference.bands import Band, Finite, Key, absolute
 from carbon_assets.reference.rows import Frozen
+from carbon_assets.reference.tiles import Tiles
 
 Quantity = Literal["class_map", "biomass", "carbon_density"]
-Pool = Literal["agb", "bgb"]
-Dtype = Literal["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"]
+Year = Annotated[int, Field(ge=1900, le=2200)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 UNIT_OF_QUANTITY: Mapping[Quantity, str] = {
     "class_map": "class",
     "biomass": "Mg/ha",
     "carbon_density": "MgC/ha",
 }
-
-_PLACEHOLDER = re.compile(r"\{[^{}]*\}|[{}]")
-_TILE_PLACEHOLDER = re.compile(r"\{(?:ns|ew|lat:0[1-9]d|lon:0[1-9]d)\}")
-
-
-def _known_placeholders(href: str) -> str:
-    unknown = [
-        found for found in _PLACEHOLDER.findall(href) if found not in ("{vintage}", "{tile}")
-    ]
-    if unknown:
-        raise ValueError(f"unknown placeholder {unknown[0]}; known: {{vintage}}, {{tile}}")
-    return href
 
 
 def _crs(text: str) -> str:
@@ -49,132 +37,6 @@ def _crs(text: str) -> str:
     except CRSError as unknown:
         raise ValueError("not a coordinate reference system") from unknown
     return text
-
-
-Href = Annotated[str, Field(min_length=1), AfterValidator(_known_placeholders)]
-Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-Year = Annotated[int, Field(ge=1900, le=2200)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class Uncertainty(Frozen):
-    """Which band holds a band's error, and what that error means.
-
-    Attributes:
-        band: Name of the error band, in the unit of the band it belongs to (``CV`` and
-            ``interval_ratio``: a ratio).
-        meaning: ``SE`` standard error, ``SD`` standard deviation, ``CV`` coefficient of
-            variation, ``interval_ratio`` interval width over the median.
-        level: Coverage of the interval, only with ``interval_ratio``.
-    """
-
-    band: str
-    meaning: Literal["SE", "SD", "CV", "interval_ratio"]
-    level: Annotated[float, Field(gt=0, lt=1)] | None = None
-
-    @model_validator(mode="after")
-    def _level_with_interval(self) -> Self:
-        if (self.meaning == "interval_ratio") != (self.level is not None):
-            raise ValueError("level goes with interval_ratio, and only with it")
-        return self
-
-
-class Band(Frozen):
-    """A band of a source: value = raw * scale + offset, unless the raw value means no data.
-
-    Attributes:
-        name: Name within the source.
-        href: URL or path, with ``{vintage}`` and ``{tile}`` where files differ by them;
-            null where there is no public address and the user names an own copy.
-        index: 1-based band number in the file.
-        pool: Carbon pool of a biomass or carbon density band.
-        unit: Unit of the value after scaling: ``class``, ``Mg/ha`` (dry matter) or
-            ``MgC/ha``.
-        dtype: Asserted data type of the file; null = not asserted.
-        header_nodata: Nodata tag asserted for the file's header: a number, or the word
-            ``none`` where the file must carry no tag; null = not asserted.
-        nodata: Raw values that mean "no data"; the header's own tag joins them.
-        scale: Factor from raw to value.
-        offset: Added after scaling.
-        uncertainty: Where the error of this band stands.
-    """
-
-    name: Key
-    href: Href | None = None
-    index: int = Field(default=1, ge=1)
-    pool: Pool | None = None
-    unit: Literal["class", "Mg/ha", "MgC/ha"]
-    dtype: Dtype | None = None
-    header_nodata: float | Literal["none"] | None = None
-    nodata: tuple[float, ...] = ()
-    scale: Finite = 1.0
-    offset: Finite = 0.0
-    uncertainty: Uncertainty | None = None
-
-    @model_validator(mode="after")
-    def _scales(self) -> Self:
-        if self.scale == 0:
-            raise ValueError("scale must not be 0")
-        if self.unit == "class" and (self.scale, self.offset) != (1.0, 0.0):
-            raise ValueError("class ids are not scaled: scale is 1 and offset 0")
-        return self
-
-
-class Tiles(Frozen):
-    """A global lattice of tiles, each named after its north-west corner.
-
-    Attributes:
-        size_degrees: Side of a tile in degrees.
-        name: Name of a tile, from ``{ns}`` (N or S), ``{lat:02d}``, ``{ew}`` (E or W) and
-            ``{lon:03d}`` of its north-west corner, e.g. ``{ns}{lat:02d}{ew}{lon:03d}``.
-    """
-
-    size_degrees: int = Field(ge=1, le=90)
-    name: str
-
-    @model_validator(mode="after")
-    def _name_and_size(self) -> Self:
-        rest = _TILE_PLACEHOLDER.sub("", self.name)
-        if "{" in rest or "}" in rest or "{lat:" not in self.name or "{lon:" not in self.name:
-            raise ValueError("tile names are made of {ns}, {lat:02d}, {ew} and {lon:03d}")
-        if 180 % self.size_degrees:
-            raise ValueError("tiles must divide the globe: 180 degrees by size_degrees")
-        return self
-
-    def for_bounds(self, minx: float, miny: float, maxx: float, maxy: float) -> tuple[str, ...]:
-        """Return the names of the tiles that a box overlaps, from north-west to south-east.
-
-        Args:
-            minx: Western longitude in degrees, within -180 .. 180.
-            miny: Southern latitude in degrees, within -90 .. 90.
-            maxx: Eastern longitude.
-            maxy: Northern latitude. A tile owns its northern and its western edge.
-
-        Raises:
-            CatalogueError: ``TILE_BOUNDS_INVALID`` for a box that is not on the globe.
-        """
-        if not (-180 <= minx <= maxx <= 180 and -90 <= miny <= maxy <= 90):
-            raise CatalogueError(
-                "TILE_BOUNDS_INVALID",
-                f"not a box in degrees: west {minx}, south {miny}, east {maxx}, north {maxy}",
-                do="Give longitudes within -180 .. 180 and latitudes within -90 .. 90.",
-            )
-        size = self.size_degrees
-        north = math.ceil(maxy / size)
-        south = min(math.floor(miny / size) + 1, north)
-        west = min(math.floor(minx / size), 180 // size - 1)
-        east = max(math.ceil(maxx / size) - 1, west)
-        return tuple(
-            self._name(row * size, column * size)
-            for row in range(north, south - 1, -1)
-            for column in range(west, east + 1)
-        )
-
-    def _name(self, lat: int, lon: int) -> str:
-        return self.name.format(
-            ns="S" if lat < 0 else "N", lat=abs(lat), ew="W" if lon < 0 else "E", lon=abs(lon)
-        )
 
 
 class SourceVersion(Frozen):
@@ -363,9 +225,3 @@ class SourceVersion(Frozen):
         except ValidationError as invalid:
             reason = invalid.errors()[0]["msg"].removeprefix("Value error, ")
             raise CatalogueError("HREF_INVALID", f"{self.label}: {reason}") from invalid
-
-
-def absolute(href: str, folder: Path) -> str:
-    """Return a URL or absolute path as it is, and a relative path below a folder."""
-    is_url = re.match(r"^[A-Za-z][A-Za-z0-9+.-]+:", href) or href.startswith("/vsi")
-    return href if is_url else str((folder / href).resolve())
