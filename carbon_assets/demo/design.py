@@ -12,6 +12,8 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
+import yaml
+
 from carbon_assets.demo.plane import Box, Field
 
 
@@ -166,8 +168,6 @@ class Design:
 @lru_cache(maxsize=1)
 def load_design() -> Design:
     """Read the design that ships with the package."""
-    import yaml
-
     text = files("carbon_assets.demo").joinpath("design.yaml").read_text(encoding="utf-8")
     document = yaml.safe_load(text)
     years = (document["years"][0], document["years"][1])

@@ -63,7 +63,8 @@ def pieces(
         A box and the value of each field on it, in the order of ``fields``.
     """
     hull = _hull(box for box, inside in shape.patches if inside)
-    boxes = [box for field in (shape, *fields) for box, _ in field.patches]
+    boxes = [box for box, _ in shape.patches]
+    boxes += [box for field in fields for box, _ in field.patches]
     xs = _edges((e for b in boxes for e in (b.x0, b.x1)), hull.x0, hull.x1)
     ys = _edges((e for b in boxes for e in (b.y0, b.y1)), hull.y0, hull.y1)
     inside = _painted(shape, xs, ys)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from carbon_assets.demo.design import Grid, Product
 
 BLOCK = 256
@@ -22,9 +24,8 @@ def write_band(path: Path, product: Product, band: str, year: int) -> None:
     Raises:
         rasterio.errors.RasterioError: When GDAL cannot write the file.
     """
-    import numpy as np
-    import rasterio
-    from rasterio.transform import Affine
+    import rasterio  # noqa: PLC0415 - heavy, and the command line imports this module
+    from rasterio.transform import Affine  # noqa: PLC0415
 
     grid = product.grid
     values = np.zeros((grid.rows, grid.cols), dtype=product.dtype)

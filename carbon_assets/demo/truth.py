@@ -28,6 +28,12 @@ RELATIVE_TOLERANCE = 1e-8
 """Largest relative difference to expect of a correct pipeline, for a place of many cells."""
 SUB_CELL_TOLERANCE = 1e-6
 """The same for a place, or a class within a place, that is smaller than a cell."""
+GEODESIC_TOLERANCE = 2e-5
+"""Largest relative difference between `area_ha` and the geodesic area of the same polygon.
+
+An edge along a parallel is not a geodesic. The difference is largest where opposite edges
+differ in length, as in the L-shaped farm.
+"""
 LAND_COVER = "land_cover"
 """Name of the land-cover product in the design."""
 
@@ -77,8 +83,7 @@ def place(key: str | Place) -> Place:
 def area_ha(key: str | Place) -> float:
     """Return the area of a place between its meridians and parallels, hectares.
 
-    The geodesic area of the same polygon differs by less than 1e-6 of it, because an edge
-    along a parallel is not a geodesic.
+    It differs from the geodesic area of the polygon by less than `GEODESIC_TOLERANCE` of it.
     """
     return math.fsum(zone_area_ha(box) for box, _ in pieces(place(key).region()))
 

@@ -1,0 +1,59 @@
+"""The files are what the packaged source catalogue says, so that nothing demo-only is needed."""
+
+from pathlib import Path
+
+import pytest
+import rasterio
+import yaml
+
+from carbon_assets.demo.design import load_design
+from carbon_assets.reference.catalogue import load_catalogue
+
+DESIGN = load_design()
+
+
+def bound(landscape: Path, runner: str):
+    """Return a source version of the written portfolio, with the portfolio's own copies."""
+    portfolio = yaml.safe_load((landscape / "portfolio.yaml").read_text())
+    catalogue = load_catalogue([landscape / name for name in portfolio["catalogue"]])
+    entry = portfolio["sources"][runner]
+    packaged = catalogue.get(entry["source"], entry["version"])
+    return packaged, packaged.with_hrefs(entry["hrefs"], landscape)
+
+
+def check_header(path: str, band, source) -> None:
+    with rasterio.open(path) as dataset:
+        assert source.crs is None or dataset.crs.to_string() == source.crs
+        assert source.resolution is None or source.resolution == dataset.res
+        assert band.dtype in (None, dataset.dtypes[0])
+        if band.header_nodata == "none":
+            assert dataset.nodata is None
+        elif band.header_nodata is not None:
+            assert dataset.nodata == band.header_nodata
+
+
+@pytest.mark.parametrize("runner", ["land_cover", "biomass"])
+def test_bound_sources_have_the_asserted_headers(landscape, runner):
+    packaged, own = bound(landscape, runner)
+    for band in packaged.bands:
+        for year in DESIGN.years:
+            check_header(own.href(band.name, year), band, packaged)
+
+
+def test_scale_and_no_data_values_are_the_catalogue_s(landscape):
+    for runner, product in (("land_cover", "land_cover"), ("biomass", "hgb")):
+        _, own = bound(landscape, runner)
+        designed = DESIGN.products[product]
+        assert {band.name for band in own.bands} == set(designed.bands)
+        for band in own.bands:
+            assert band.scale == float(designed.scale)
+            assert {int(raw) for raw in band.nodata} == set(designed.unobserved)
+
+
+def test_alternative_biomass_source_is_ready_to_use(landscape):
+    source = load_catalogue([landscape / "sources.yaml"]).get("esa-cci-biomass", "5.01-demo")
+    bounds = (-53.0, -10.5, -52.6, -10.25)
+    (tile,) = source.tiles_for_bounds(*bounds)
+    for band in source.bands:
+        check_header(source.href(band.name, 2019, tile), band, source)
+        assert (band.unit, band.scale) == ("Mg/ha", float(DESIGN.products["esa_cci"].scale))
