@@ -52,7 +52,10 @@ def overlay(shape, path) -> Overlay:
     x0, x1 = t.c + col * t.a, t.c + (col + 1) * t.a
     y0, y1 = t.f + (row + 1) * t.e, t.f + row * t.e
     cells = shapely.box(x0, y0, x1, y1)
-    shared = shapely.intersection(cells, shape)
+    shapely.prepare(shape)
+    within = shapely.contains_properly(shape, cells)  # cutting the others only is much quicker
+    shared = np.where(within, cells, None)
+    shared[~within] = shapely.intersection(cells[~within], shape)
     hit = shapely.area(shared) > 0
     return Overlay(
         values[hit],
