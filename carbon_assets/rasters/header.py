@@ -118,12 +118,21 @@ def check_header(header: Header, source: SourceVersion, band: Band, href: str) -
         _check_origin(header, source, href)
     if band.dtype and header.dtype != band.dtype:
         raise mismatch(href, "dtype", header.dtype, band.dtype)
-    if not band.admits_header_nodata(header.nodata):
+    if not _nodata_fits(header.nodata, band.header_nodata):
         raise mismatch(href, "nodata", str(header.nodata), str(band.header_nodata))
     for field in ("scale", "offset"):
         stated, found = getattr(band, field), getattr(header, field)
         if found not in (stated, {"scale": 1.0, "offset": 0.0}[field]):
             raise mismatch(href, field, str(found), str(stated))
+
+
+def _nodata_fits(found: float | None, stated: float | str | None) -> bool:
+    """Whether a header's nodata tag is the asserted one; None asserts nothing."""
+    if stated is None:
+        return True
+    if stated == "none":
+        return found is None
+    return found is not None and (found == stated or (found != found and stated != stated))
 
 
 def _check_resolution(header: Header, resolution: tuple[float, float], href: str) -> None:

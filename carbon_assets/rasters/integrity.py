@@ -9,11 +9,12 @@ import numpy as np
 
 from carbon_assets.errors import RasterError
 from carbon_assets.rasters.opening import unreadable
+from carbon_assets.rasters.reader import raise_unknown
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
-    from carbon_assets.reference.legends import Legend
+    from carbon_assets.reference.legend import Legend
 
 FULL_CHECK_BYTES = 64 * 1024 * 1024
 """Files up to this size are decoded once at registration; larger ones have their block
@@ -50,9 +51,7 @@ def _check_blocks(dataset: DatasetReader, index: int, href: str, size: int) -> N
                 )
 
 
-def _check_pixels(
-    dataset: DatasetReader, index: int, href: str, legend: Legend | None
-) -> None:
+def _check_pixels(dataset: DatasetReader, index: int, href: str, legend: Legend | None) -> None:
     from rasterio.errors import RasterioError
 
     nodata = dataset.nodatavals[index - 1]
@@ -67,24 +66,5 @@ def _check_pixels(
     except RasterioError as error:
         raise unreadable(href, error) from error
     if legend is not None:
-        known = legend.ids | ({int(nodata)} if nodata is not None else set())
+        known = {*legend.ids} | ({int(nodata)} if nodata is not None else set())
         raise_unknown({i: n for i, n in counts.items() if i not in known}, href, legend.name)
-
-
-def raise_unknown(unknown: dict[int, int], href: str, legend: str) -> None:
-    """Raise ``UNKNOWN_CLASS`` if any cell holds a class id outside the legend.
-
-    Args:
-        unknown: Cells by class id outside the legend.
-        href: The raster.
-        legend: Name of the legend.
-    """
-    if unknown:
-        listed = ", ".join(f"{i} ({n} cells)" for i, n in sorted(unknown.items())[:10])
-        raise RasterError(
-            "UNKNOWN_CLASS",
-            f"class ids that are not in legend {legend}: {listed}",
-            where=href,
-            do="register the raster with the legend of its own version, or declare the id nodata",
-            details={"unknown": {str(i): n for i, n in sorted(unknown.items())}},
-        )

@@ -120,3 +120,22 @@ def outside_error(place: str, bounds: tuple[float, ...], href: str) -> RasterErr
         where=href,
         do="check the place's coordinates, or register a source version that covers it",
     )
+
+
+def raise_unknown(unknown: dict[int, int], href: str, legend: str) -> None:
+    """Raise ``UNKNOWN_CLASS`` if any cell holds a class id outside the legend.
+
+    Args:
+        unknown: Cells by class id outside the legend.
+        href: The raster.
+        legend: Name of the legend.
+    """
+    if unknown:
+        listed = ", ".join(f"{i} ({n} cells)" for i, n in sorted(unknown.items())[:10])
+        raise RasterError(
+            "UNKNOWN_CLASS",
+            f"class ids that are not in legend {legend}: {listed}",
+            where=href,
+            do="register the raster with the legend of its own version, or declare the id nodata",
+            details={"unknown": {str(i): n for i, n in sorted(unknown.items())}},
+        )

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import shapely
 
 from carbon_assets.science.zonal.grid import Floats, Window
+from carbon_assets.science.zonal.sums import grouped_sum
 
 QUANTUM = 2.0**-24
 """Edge coordinates are rounded to this share of a cell (1.8 µm at 30 m)."""
@@ -60,8 +61,8 @@ class Outline:
         cell = (self.rows[start:stop] - first) * width + self.cols[start:stop]
         shape = (count, width)
         size = count * width
-        heights = np.bincount(cell, self.heights[start:stop], size).reshape(shape)
-        areas = np.bincount(cell, self.areas[start:stop], size).reshape(shape)
+        heights = grouped_sum(cell, self.heights[start:stop], size).reshape(shape)
+        areas = grouped_sum(cell, self.areas[start:stop], size).reshape(shape)
         share = areas[:, :-1]
         share[:, 1:] += np.cumsum(heights[:, :-2], axis=1)
         return share
@@ -109,7 +110,7 @@ def _edges(geometry: shapely.MultiPolygon, x: Floats, y: Floats) -> tuple[Ints, 
     start = np.flatnonzero(edge)
     ring = np.searchsorted(rings, start, side="right") - 1
     cross = x[start] * y[start + 1] - x[start + 1] * y[start]
-    turn = np.sign(np.bincount(ring, cross, len(rings) - 1))
+    turn = np.sign(grouped_sum(ring, cross, len(rings) - 1))
     role = np.ones(len(rings) - 1)
     role[polygons[:-1]] = -1.0
     return start, (role * turn)[ring]

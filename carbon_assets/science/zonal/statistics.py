@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from carbon_assets.science.zonal.grid import Floats
+from carbon_assets.science.zonal.sums import grouped_sum
 
 Ints = npt.NDArray[np.int64]
 
@@ -32,6 +33,11 @@ class Extent:
     coverage: Floats
     area_m2: Floats
 
+    @classmethod
+    def empty(cls, groups: int) -> Extent:
+        """Extent of no cells."""
+        return cls(np.zeros(groups, np.int64), np.zeros(groups), np.zeros(groups))
+
     def __add__(self, other: Extent) -> Extent:
         """Extent of two disjoint sets of cells."""
         return Extent(
@@ -40,13 +46,26 @@ class Extent:
             self.area_m2 + other.area_m2,
         )
 
+    def select(self, groups: slice | Ints) -> Extent:
+        """Extent of some of the groups."""
+        return Extent(self.cells[groups], self.coverage[groups], self.area_m2[groups])
+
+    def collapse(self) -> Extent:
+        """Extent of all groups together, as one group, summed in their order."""
+        one = np.zeros(len(self.cells), dtype=np.int64)
+        return Extent(
+            self.cells.sum(keepdims=True),
+            grouped_sum(one, self.coverage, 1),
+            grouped_sum(one, self.area_m2, 1),
+        )
+
 
 def extent(group: Ints, coverage: Floats, area_m2: Floats, groups: int) -> Extent:
     """Return the extent of each of ``groups`` groups; all arrays hold one item per cell."""
     return Extent(
         np.bincount(group, minlength=groups).astype(np.int64),
-        np.bincount(group, coverage, groups),
-        np.bincount(group, area_m2, groups),
+        grouped_sum(group, coverage, groups),
+        grouped_sum(group, area_m2, groups),
     )
 
 
@@ -116,10 +135,10 @@ def moments(
         extremes: Whether minimum and maximum are wanted; they cost a sort.
     """
     cells = np.bincount(group, minlength=groups).astype(np.int64)
-    area = np.bincount(group, area_m2, groups)
-    total = np.bincount(group, values * area_m2, groups)
+    area = grouped_sum(group, area_m2, groups)
+    total = grouped_sum(group, values * area_m2, groups)
     deviation = values - _divide(total, area)[group]
-    square = np.bincount(group, deviation * deviation * area_m2, groups)
+    square = grouped_sum(group, deviation * deviation * area_m2, groups)
     low, high = np.full(groups, np.inf), np.full(groups, -np.inf)
     if extremes and len(values):
         order = np.argsort(group, kind="stable")

@@ -1,0 +1,118 @@
+"""From polygons and pixels to receipts: the machinery that every runner shares.
+
+Each place is worked through once: its cells are found on the finest grid involved, every
+raster is gathered under them once, and all vintages and strata are reduced from there.
+Nothing depends on which other places or vintages are in the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import shapely
+
+from carbon_assets.rasters.reader import OpenRasters, outside_error
+from carbon_assets.rasters.registered import Bounds
+from carbon_assets.runners.bound import BoundRunner
+from carbon_assets.runners.declaration import Setting
+from carbon_assets.runners.gather import Strip
+from carbon_assets.runners.histogram import HistogramReducer
+from carbon_assets.runners.inputs import Inputs, Reducer
+from carbon_assets.runners.receipts import PartitionReceipts
+from carbon_assets.runners.statistics import StatisticsReducer
+from carbon_assets.science.zonal.cells import place_outline, strips
+from carbon_assets.science.zonal.grid import Lattice
+
+
+@dataclass(frozen=True)
+class PlaceTask:
+    """A place to be computed.
+
+    Attributes:
+        place_id: Row of ``farms``.
+        key: Key for messages.
+        wkb: The stored geometry's bytes.
+        bounds: West, south, east, north in degrees.
+        setting: Biome and ecological zone.
+    """
+
+    place_id: int
+    key: str
+    wkb: bytes
+    bounds: Bounds
+    setting: Setting
+
+
+def compute_place(
+    bound: BoundRunner, place: PlaceTask, vintages: Iterable[int], rasters: OpenRasters
+) -> list[PartitionReceipts]:
+    """Compute one place's receipts for some vintages, in ascending order.
+
+    Raises:
+        RasterError: ``UNKNOWN_CLASS``, ``RASTER_UNREADABLE``.
+    """
+    vintages = sorted(vintages)
+    zone = bound.zone(place.setting, place.bounds)
+    lattice = finest_lattice(bound)
+    work = {vintage: _reducers(Inputs(bound, zone, vintage)) for vintage in vintages}
+    for cells in strips(place_outline(shapely.from_wkb(place.wkb), lattice), lattice):
+        strip = Strip(cells, lattice, rasters)
+        for _, reducers in work.values():
+            for reducer in reducers:
+                reducer.add(strip)
+    return [
+        PartitionReceipts(
+            place_id=place.place_id,
+            vintage=vintage,
+            receipts=tuple(receipt for one in reducers for receipt in one.receipts()),
+            inputs=tuple(inputs.seen),
+        )
+        for vintage, (inputs, reducers) in work.items()
+    ]
+
+
+def _reducers(inputs: Inputs) -> tuple[Inputs, list[Reducer]]:
+    runner = inputs.bound.runner
+    reducers: list[Reducer] = [
+        StatisticsReducer(inputs, quantity) for quantity in inputs.bound.quantities(inputs.zone)
+    ]
+    if runner.histogram_metric:
+        reducers.append(HistogramReducer(inputs, runner.histogram_metric))
+    return inputs, reducers
+
+
+def finest_lattice(bound: BoundRunner) -> Lattice:
+    """The grid that rules: the finest of those involved; coarser cells are looked up."""
+    lattices = [source.files[0].file.lattice for source in bound.sources.values()]
+    return min(lattices, key=lambda lattice: lattice.cell_size_m)
+
+
+def require_coverage(bound: BoundRunner, places: Iterable[PlaceTask], vintage: int) -> None:
+    """Refuse places that no registered file touches, before anything is computed.
+
+    Raises:
+        RasterError: ``PLACE_OUTSIDE_RASTER``.
+    """
+    for place in places:
+        zone = bound.zone(place.setting, place.bounds)
+        for slot, source in bound.sources.items():
+            band = source.version.value_bands[0].name
+            files = bound.files(slot, band, vintage, zone)
+            window = place_outline(shapely.from_wkb(place.wkb), files[0].lattice).window
+            if not any(file.window.intersection(window) for file in files):
+                raise outside_error(place.key, place.bounds, files[0].href)
+
+
+def in_block_order(bound: BoundRunner, places: Sequence[PlaceTask]) -> list[PlaceTask]:
+    """Places ordered by the raster block at their centre, so that each block is decoded once."""
+    file = bound.value_source.files[0].file
+    height, width = file.block
+
+    def block(place: PlaceTask) -> tuple[int, int, int]:
+        west, south, east, north = place.bounds
+        row = float(file.lattice.rows((south + north) / 2)) - file.window.row
+        col = float(file.lattice.columns((west + east) / 2)) - file.window.col
+        return int(row // height), int(col // width), place.place_id
+
+    return sorted(places, key=block)

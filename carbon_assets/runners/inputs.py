@@ -1,0 +1,56 @@
+"""The rasters that one partition reads, noted as they are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from carbon_assets.runners.bound import BandRule, BoundRunner, Zone
+from carbon_assets.runners.gather import Files, Strip
+from carbon_assets.runners.receipts import Receipt
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A band of a source, ready to be gathered: its files and the meaning of its raw values."""
+
+    files: Files
+    rule: BandRule
+
+    @property
+    def href(self) -> str:
+        """Where it lies, for messages."""
+        return self.files[0].href
+
+
+@dataclass
+class Inputs:
+    """What one place and vintage reads.
+
+    Attributes:
+        bound: The runner with its sources.
+        zone: The place's zone.
+        vintage: The vintage.
+        seen: (row of ``raster_assets``, role) of every raster asked for, in order.
+    """
+
+    bound: BoundRunner
+    zone: Zone
+    vintage: int
+    seen: dict[tuple[int, str], None] = field(default_factory=dict)
+
+    def layer(self, slot: str, band: str, role: str) -> Layer:
+        """Return a band of a slot's source; ``role`` says what part it takes."""
+        files = self.bound.files(slot, band, self.vintage, self.zone)
+        self.seen.update({(file.asset_id, role): None for file in files})
+        return Layer(files, self.bound.rule(slot, band))
+
+
+class Reducer(Protocol):
+    """Takes in a place's strips, then gives its receipts."""
+
+    def add(self, strip: Strip) -> None:
+        """Take in one strip."""
+
+    def receipts(self) -> list[Receipt]:
+        """Return the receipts of all strips."""
