@@ -24,7 +24,7 @@ from carbon_assets.store.models.state import (
     WorkList,
     WorkListItem,
 )
-from carbon_assets.store.models.tenancy import Company, Project
+from carbon_assets.store.models.tenancy import Company, Project, SourceBinding
 
 __all__ = [
     "HASH_PATTERN",
@@ -49,6 +49,7 @@ __all__ = [
     "RasterAggregateInput",
     "RasterAsset",
     "RasterDataSource",
+    "SourceBinding",
     "WorkList",
     "WorkListItem",
 ]

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, SmallInteger, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from carbon_assets.store.models.base import Base, JsonObject, identity, one_of, recorded
+from carbon_assets.store.models.base import (
+    Base,
+    JsonObject,
+    identity,
+    is_hash,
+    one_of,
+    recorded,
+)
 
 STALENESS_POLICIES = ("auto", "badge")
 
@@ -43,7 +51,37 @@ class Project(Base):
         server_default="auto",
         comment="auto: a sensor requests runs for stale partitions; badge: a person does",
     )
+    vintages: Mapped[list[int]] = mapped_column(
+        ARRAY(SmallInteger),
+        server_default="{}",
+        comment="Calendar years that are computed for every place of the project, ascending",
+    )
     settings: Mapped[JsonObject] = mapped_column(
         server_default="{}", comment="Project settings that need no column of their own"
     )
     created_at: Mapped[datetime] = recorded("When the project was registered")
+
+
+class SourceBinding(Base):
+    """Which source version feeds a runner for one company, and where its files lie."""
+
+    __tablename__ = "source_bindings"
+    __table_args__ = (
+        UniqueConstraint("company_id", "slot"),
+        CheckConstraint(is_hash("manifest_hash"), name="manifest_hash"),
+        {"comment": "The rasters that feed each runner, per company"},
+    )
+
+    id: Mapped[int] = identity()
+    company_id: Mapped[int] = mapped_column(ForeignKey("companies.id"), comment="Tenant")
+    slot: Mapped[str] = mapped_column(comment="What the source feeds, e.g. land_cover, biomass")
+    raster_source_id: Mapped[int] = mapped_column(
+        ForeignKey("raster_data_sources.id"), comment="Source version"
+    )
+    hrefs: Mapped[JsonObject] = mapped_column(
+        comment="{band: address} with the placeholders {vintage} and {tile}"
+    )
+    manifest_hash: Mapped[str] = mapped_column(
+        comment="SHA-256 over the contents of all its registered files"
+    )
+    bound_at: Mapped[datetime] = recorded("When the binding was last renewed")

@@ -27,6 +27,7 @@ CREATE TABLE projects (
     key TEXT NOT NULL,
     name TEXT NOT NULL,
     staleness_policy TEXT DEFAULT 'auto' NOT NULL,
+    vintages SMALLINT[] DEFAULT '{}' NOT NULL,
     settings JSONB DEFAULT '{}' NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_projects PRIMARY KEY (id),
@@ -49,6 +50,8 @@ COMMENT ON COLUMN projects.name IS
     'Display name';
 COMMENT ON COLUMN projects.staleness_policy IS
     'auto: a sensor requests runs for stale partitions; badge: a person does';
+COMMENT ON COLUMN projects.vintages IS
+    'Calendar years that are computed for every place of the project, ascending';
 COMMENT ON COLUMN projects.settings IS
     'Project settings that need no column of their own';
 COMMENT ON COLUMN projects.created_at IS

@@ -177,3 +177,38 @@ COMMENT ON COLUMN lookup_biome.description IS
     'What the biome covers';
 COMMENT ON COLUMN lookup_biome.source IS
     'Where the value comes from';
+
+CREATE TABLE source_bindings (
+    id INTEGER GENERATED ALWAYS AS IDENTITY,
+    company_id INTEGER NOT NULL,
+    slot TEXT NOT NULL,
+    raster_source_id INTEGER NOT NULL,
+    hrefs JSONB NOT NULL,
+    manifest_hash TEXT NOT NULL,
+    bound_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_source_bindings PRIMARY KEY (id),
+    CONSTRAINT uq_source_bindings_company_id_slot UNIQUE (company_id, slot),
+    CONSTRAINT ck_source_bindings_manifest_hash
+        CHECK (manifest_hash ~ '^sha256:[0-9a-f]{64}$'),
+    CONSTRAINT fk_source_bindings_company_id FOREIGN KEY(company_id) REFERENCES companies (id),
+    CONSTRAINT fk_source_bindings_raster_source_id FOREIGN KEY(raster_source_id)
+        REFERENCES raster_data_sources (id)
+);
+
+COMMENT ON TABLE source_bindings IS
+    'The rasters that feed each runner, per company';
+
+COMMENT ON COLUMN source_bindings.id IS
+    'Row number, given by the database';
+COMMENT ON COLUMN source_bindings.company_id IS
+    'Tenant';
+COMMENT ON COLUMN source_bindings.slot IS
+    'What the source feeds, e.g. land_cover, biomass';
+COMMENT ON COLUMN source_bindings.raster_source_id IS
+    'Source version';
+COMMENT ON COLUMN source_bindings.hrefs IS
+    '{band: address} with the placeholders {vintage} and {tile}';
+COMMENT ON COLUMN source_bindings.manifest_hash IS
+    'SHA-256 over the contents of all its registered files';
+COMMENT ON COLUMN source_bindings.bound_at IS
+    'When the binding was last renewed';

@@ -4,7 +4,8 @@ GRANT USAGE ON SCHEMA public TO carbon_assets_app;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO carbon_assets_app;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO carbon_assets_app;
 
-GRANT INSERT, UPDATE ON companies, projects, farms, asset_announcements TO carbon_assets_app;
+GRANT INSERT, UPDATE ON companies, projects, farms, source_bindings, asset_announcements
+    TO carbon_assets_app;
 GRANT INSERT, UPDATE, DELETE ON file_hashes TO carbon_assets_app;
 GRANT INSERT, DELETE ON work_lists, work_list_items TO carbon_assets_app;
 GRANT INSERT, UPDATE (manifest_hash, registered_at) ON raster_data_sources TO carbon_assets_app;
