@@ -13,7 +13,8 @@ from carbon_assets.reference.rows import Frozen
 Pool = Literal["agb", "bgb"]
 Dtype = Literal["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"]
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+# Strict, as YAML reads "no" and "yes" as booleans, which would pass for 0 and 1.
+Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}|[{}]")
 
@@ -43,7 +44,7 @@ class Uncertainty(Frozen):
 
     band: str
     meaning: Literal["SE", "SD", "CV", "interval_ratio"]
-    level: Annotated[float, Field(gt=0, lt=1)] | None = None
+    level: Annotated[float, Field(gt=0, lt=1, strict=True)] | None = None
 
     @model_validator(mode="after")
     def _level_with_interval(self) -> Self:
@@ -64,8 +65,8 @@ class Band(Frozen):
         unit: Unit of the value after scaling: ``class``, ``Mg/ha`` (dry matter) or
             ``MgC/ha``.
         dtype: Asserted data type of the file; null = not asserted.
-        header_nodata: Nodata tag asserted for the file's header: a number, or the word
-            ``none`` where the file must carry no tag; null = not asserted.
+        header_nodata: Nodata tag asserted for the file's header: a number, the word ``nan``,
+            or the word ``none`` where the file must carry no tag; null = not asserted.
         nodata: Raw values that mean "no data"; the header's own tag joins them.
         scale: Factor from raw to value.
         offset: Added after scaling.
@@ -74,12 +75,12 @@ class Band(Frozen):
 
     name: Key
     href: Href | None = None
-    index: int = Field(default=1, ge=1)
+    index: int = Field(default=1, ge=1, strict=True)
     pool: Pool | None = None
     unit: Literal["class", "Mg/ha", "MgC/ha"]
     dtype: Dtype | None = None
-    header_nodata: float | Literal["none"] | None = None
-    nodata: tuple[float, ...] = ()
+    header_nodata: Finite | Literal["none", "nan"] | None = None
+    nodata: tuple[Finite, ...] = ()
     scale: Finite = 1.0
     offset: Finite = 0.0
     uncertainty: Uncertainty | None = None

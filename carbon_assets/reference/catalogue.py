@@ -29,6 +29,7 @@ from carbon_assets.reference.yaml_files import (
 __all__ = ["Band", "Catalogue", "SourceVersion", "Tiles", "Uncertainty", "load_catalogue"]
 
 _Name = tuple[str, str]
+_TIME_AXES = frozenset({"vintages", "years", "epoch"})
 
 
 class _Extends(Frozen):
@@ -110,7 +111,8 @@ def load_catalogue(extra: Sequence[Path] = ()) -> Catalogue:
     Args:
         extra: The user's files. A version may say ``extends: {key: ..., version: ...}``:
             fields that it does not give are inherited, bands merge by name. A band that
-            gives its own ``href`` does not inherit ``header_nodata``.
+            gives its own ``href`` does not inherit ``header_nodata``; a version that gives
+            ``vintages``, ``years`` or ``epoch`` inherits none of them.
 
     Raises:
         CatalogueError: ``CATALOGUE_INVALID``, with one ``file:line field: message`` per
@@ -136,7 +138,8 @@ def _entries(path: Path) -> list[_Entry]:
     folder = path.resolve().parent
     entries = []
     for index, version in enumerate(file.versions):
-        picked = {name: version.get(name) for name in ("version", "extends") if name in version}
+        # A version that names a key of its own fails here, as a key belongs to the file.
+        picked = {name: version[name] for name in ("key", "version", "extends") if name in version}
         head = validate_model(document, _VersionHead, data=picked, at=("versions", index))
         raw = common | _absolute_hrefs(version, folder)
         raw.pop("extends", None)
@@ -205,6 +208,8 @@ def _merged(entry: _Entry, entries: Mapping[_Name, _Entry]) -> dict[str, Any]:
     if name is None:
         return entry.raw
     inherited = _merged(entries[name], entries)
+    if _TIME_AXES & entry.raw.keys():
+        inherited = {field: value for field, value in inherited.items() if field not in _TIME_AXES}
     bands = _merged_bands(entry.raw.get("bands"), inherited.get("bands"))
     return inherited | entry.raw | {"bands": bands}
 

@@ -21,8 +21,8 @@ from carbon_assets.reference.rows import Frozen
 from carbon_assets.reference.tiles import Tiles
 
 Quantity = Literal["class_map", "biomass", "carbon_density"]
-Year = Annotated[int, Field(ge=1900, le=2200)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Year = Annotated[int, Field(ge=1900, le=2200, strict=True)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 
 UNIT_OF_QUANTITY: Mapping[Quantity, str] = {
     "class_map": "class",

@@ -23,7 +23,7 @@ class Tiles(Frozen):
             ``{lon:03d}`` of its north-west corner, e.g. ``{ns}{lat:02d}{ew}{lon:03d}``.
     """
 
-    size_degrees: int = Field(ge=1, le=90)
+    size_degrees: int = Field(ge=1, le=90, strict=True)
     name: str
 
     @model_validator(mode="after")
@@ -31,8 +31,8 @@ class Tiles(Frozen):
         rest = _TILE_PLACEHOLDER.sub("", self.name)
         if "{" in rest or "}" in rest or "{lat:" not in self.name or "{lon:" not in self.name:
             raise ValueError("tile names are made of {ns}, {lat:02d}, {ew} and {lon:03d}")
-        if 180 % self.size_degrees:
-            raise ValueError("tiles must divide the globe: 180 degrees by size_degrees")
+        if 90 % self.size_degrees:
+            raise ValueError("tiles must divide a quadrant: 90 degrees by size_degrees")
         return self
 
     def for_bounds(self, minx: float, miny: float, maxx: float, maxy: float) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ class Tiles(Frozen):
                 do="Give longitudes within -180 .. 180 and latitudes within -90 .. 90.",
             )
         size = self.size_degrees
-        north = math.ceil(maxy / size)
+        north = max(math.ceil(maxy / size), 1 - 90 // size)
         south = min(math.floor(miny / size) + 1, north)
         west = min(math.floor(minx / size), 180 // size - 1)
         east = max(math.ceil(maxx / size) - 1, west)

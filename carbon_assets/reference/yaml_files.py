@@ -24,6 +24,7 @@ Location = tuple[str | int, ...]
 
 # Aliases let a short file describe an endless tree, so the walk over it is bounded.
 MAX_FIELDS = 200_000
+MAX_DEPTH = 50
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,9 @@ def _walk(root: yaml.Node | None, file: str) -> tuple[dict[Location, int], list[
     while stack:
         location, node, line = stack.pop()
         lines[location] = line
-        if len(lines) > MAX_FIELDS:
-            return lines, [Problem(file, line, "", f"more than {MAX_FIELDS} fields")]
+        if len(lines) > MAX_FIELDS or len(location) > MAX_DEPTH:
+            limit = f"more than {MAX_FIELDS} fields or {MAX_DEPTH} levels"
+            return lines, [Problem(file, line, "", limit)]
         for step, child, child_line in _children(node):
             if isinstance(node, yaml.MappingNode) and (*location, step) in lines:
                 problems.append(
@@ -237,6 +239,8 @@ def _message(item: ErrorDetails, model: type[BaseModel]) -> str:
         return f"unknown key{suggestion(item['loc'][-1], known)}"
     if item["type"] == "missing":
         return "is required"
+    if item["type"] == "model_type":
+        return "must be a mapping of keys to values"
     message = item["msg"].removeprefix("Value error, ")
     given = item["input"]
     if item["type"] == "string_type" and isinstance(given, int | float):
