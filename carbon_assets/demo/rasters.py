@@ -24,8 +24,8 @@ def write_band(path: Path, product: Product, band: str, year: int) -> None:
     Raises:
         rasterio.errors.RasterioError: When GDAL cannot write the file.
     """
-    import rasterio  # noqa: PLC0415 - heavy, and the command line imports this module
-    from rasterio.transform import Affine  # noqa: PLC0415
+    import rasterio
+    from rasterio.transform import Affine
 
     grid = product.grid
     values = np.zeros((grid.rows, grid.cols), dtype=product.dtype)

@@ -38,7 +38,7 @@ def write_places(path: Path, places: Sequence[Place]) -> None:
         path: The GeoPackage to write. An existing file is replaced.
         places: Places of one kind.
     """
-    import geopandas  # noqa: PLC0415 - heavy, and the command line imports this module
+    import geopandas
 
     table = geopandas.GeoDataFrame(
         {
@@ -57,7 +57,7 @@ def write_places(path: Path, places: Sequence[Place]) -> None:
 
 @contextmanager
 def _fixed_date() -> Iterator[None]:
-    import pyogrio  # noqa: PLC0415
+    import pyogrio
 
     before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": FILE_DATE})

@@ -1,5 +1,6 @@
 """The files are what the packaged source catalogue says, so that nothing demo-only is needed."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,15 @@ import yaml
 
 from carbon_assets.demo.design import load_design
 from carbon_assets.reference.catalogue import load_catalogue
+from carbon_assets.reference.packaged import packaged
 
 DESIGN = load_design()
+
+
+def rows_of(*parts: str) -> list[dict[str, str]]:
+    """Read a packaged table, comment lines left out."""
+    with packaged(*parts).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(line for line in file if not line.startswith("#")))
 
 
 def bound(landscape: Path, runner: str):
@@ -57,3 +65,22 @@ def test_alternative_biomass_source_is_ready_to_use(landscape):
     for band in source.bands:
         check_header(source.href(band.name, 2019, tile), band, source)
         assert (band.unit, band.scale) == ("Mg/ha", float(DESIGN.products["esa_cci"].scale))
+
+
+def test_classes_are_leaves_of_the_legend_and_unobserved_ones_are_marked():
+    source = load_catalogue().get("mapbiomas-brazil", "col-10")
+    legend = {int(row["id"]): row for row in rows_of("legends", f"{source.legend}.csv")}
+    land_cover = DESIGN.products["land_cover"]
+    used = {patch.values["class"] for patch in land_cover.patches}
+    assert all(legend[value]["group"] != "aggregate" for value in used)
+    unobserved = {value for value in used if legend[value]["observed"] == "false"}
+    assert unobserved == land_cover.unobserved
+
+
+def test_biomes_and_ecological_zones_exist(landscape):
+    projects = yaml.safe_load((landscape / "portfolio.yaml").read_text())["projects"]
+    biomes = {row["key"] for row in rows_of("biomes.csv")}
+    zones = {row["key"] for row in rows_of("root_to_shoot.csv")}
+    assert {project["biome"] for project in projects} <= biomes
+    assert {place.biome for place in DESIGN.places.values()} <= biomes
+    assert {project["ecological_zone"] for project in projects} <= zones

@@ -91,3 +91,10 @@ def test_patch_grows_from_its_first_year_and_exists_only_in_its_years():
     assert front.at(2018) == front.box
     assert front.at(2021).x0 == front.box.x0 - 18
     assert front.at(2021).x1 == front.box.x1
+
+
+def test_no_edge_is_so_near_to_a_cell_line_that_rounding_decides_what_is_touched():
+    grid = DESIGN.products["land_cover"].grid
+    places = (*DESIGN.places.values(), DESIGN.edited)
+    edges = {e for place in places for b in (*place.adds, *place.cuts) for e in grid.to_cells(b)}
+    assert min(abs(edge - round(edge)) for edge in edges) > 2**-24
