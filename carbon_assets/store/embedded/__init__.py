@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL server: where it lies, who runs it, and how long it lives."""
