@@ -46,6 +46,11 @@ class Uncertainty(Frozen):
     meaning: Literal["SE", "SD", "CV", "interval_ratio"]
     level: Annotated[float, Field(gt=0, lt=1, strict=True)] | None = None
 
+    @property
+    def is_ratio(self) -> bool:
+        """Whether the error is relative to the value."""
+        return self.meaning in ("CV", "interval_ratio")
+
     @model_validator(mode="after")
     def _level_with_interval(self) -> Self:
         if (self.meaning == "interval_ratio") != (self.level is not None):
@@ -63,7 +68,7 @@ class Band(Frozen):
         index: 1-based band number in the file.
         pool: Carbon pool of a biomass or carbon density band.
         unit: Unit of the value after scaling: ``class``, ``Mg/ha`` (dry matter) or
-            ``MgC/ha``.
+            ``MgC/ha``; ``one`` or ``%`` for an error that is a ratio.
         dtype: Asserted data type of the file; null = not asserted.
         header_nodata: Nodata tag asserted for the file's header: a number, the word ``nan``,
             or the word ``none`` where the file must carry no tag; null = not asserted.
@@ -77,7 +82,7 @@ class Band(Frozen):
     href: Href | None = None
     index: int = Field(default=1, ge=1, strict=True)
     pool: Pool | None = None
-    unit: Literal["class", "Mg/ha", "MgC/ha"]
+    unit: Literal["class", "Mg/ha", "MgC/ha", "one", "%"]
     dtype: Dtype | None = None
     header_nodata: Finite | Literal["none", "nan"] | None = None
     nodata: tuple[Finite, ...] = ()

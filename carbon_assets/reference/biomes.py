@@ -28,7 +28,7 @@ class Biome(Row):
             that holds carbon already.
         low: Lower end of the published range.
         high: Upper end of the published range.
-        note: What a reader should know about the choice.
+        description: What a reader should know about the choice of the number.
     """
 
     key: str
@@ -36,7 +36,7 @@ class Biome(Row):
     carbon_fraction: Annotated[float, Field(gt=0, lt=1)]
     low: float | None
     high: float | None
-    note: str | None
+    description: str | None
 
     @model_validator(mode="after")
     def _within_range(self) -> Self:

@@ -120,7 +120,7 @@ def load_catalogue(extra: Sequence[Path] = ()) -> Catalogue:
     """
     paths = [*sorted(packaged("sources").glob("*.yaml")), *(Path(path) for path in extra)]
     entries = _unique(entry for path in paths for entry in _entries(path))
-    problems = [entry.problem("extends itself", "extends") for entry in _circular(entries)]
+    problems = [entry.problem("extends in a circle", "extends") for entry in _circular(entries)]
     raise_problems(problems, error=CatalogueError, code="CATALOGUE_INVALID")
     versions = [_validated(entry, entries) for _, entry in sorted(entries.items())]
     return Catalogue(versions=tuple(versions))

@@ -16,7 +16,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from carbon_assets.errors import CatalogueError
-from carbon_assets.reference.bands import Band, Finite, Key, absolute
+from carbon_assets.reference.bands import Band, Finite, Key, Uncertainty, absolute
 from carbon_assets.reference.rows import Frozen
 from carbon_assets.reference.tiles import Tiles
 
@@ -105,16 +105,24 @@ class SourceVersion(Frozen):
         return self
 
     def _check_band(self, band: Band, names: list[str]) -> None:
-        if band.unit != UNIT_OF_QUANTITY[self.quantity] and band.name not in self._error_bands:
-            unit = UNIT_OF_QUANTITY[self.quantity]
+        unit = UNIT_OF_QUANTITY[self.quantity]
+        if band.unit != unit and band.name not in self._error_bands:
             raise ValueError(f"band {band.name}: {self.quantity} is in {unit}, not {band.unit}")
-        if band.uncertainty is not None and band.uncertainty.band not in names:
-            raise ValueError(f"band {band.name}: no band {band.uncertainty.band} for its error")
+        if band.uncertainty is not None:
+            self._check_error(band, band.uncertainty, names)
         href = band.href or ""
         if "{tile}" in href and self.tiles is None:
             raise ValueError(f"band {band.name}: href has {{tile}}, but tiles is not given")
         if href and self.epoch is None and "{vintage}" not in href:
             raise ValueError(f"band {band.name}: href lacks {{vintage}}: all years in one file?")
+
+    def _check_error(self, band: Band, error: Uncertainty, names: list[str]) -> None:
+        if error.band not in names or error.band == band.name:
+            raise ValueError(f"band {band.name}: no other band {error.band} for its error")
+        units = ("one", "%") if error.is_ratio else (band.unit,)
+        if (unit := self.band(error.band).unit) not in units:
+            wrong = f"{unit}; {error.meaning} is in {' or '.join(units)}"
+            raise ValueError(f"band {band.name}: its error {error.band} is in {wrong}")
 
     @property
     def _error_bands(self) -> frozenset[str]:

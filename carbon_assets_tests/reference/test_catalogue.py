@@ -204,6 +204,12 @@ versions:
         ("unit: Mg/ha", "unit: Mg/ha, scal: 2", ":11 versions.0.bands.0.scal: unknown key; did"),
         ("unit: Mg/ha", "unit: t/ha", ":11 versions.0.bands.0.unit: Input should be 'class', "),
         ("unit: Mg/ha", "unit: MgC/ha", ":7 versions.0: band agb: biomass is in Mg/ha, not MgC/ha"),
+        ("unit: Mg/ha", "unit: Mg/ha, uncertainty: {band: e, meaning: SD}", ":7 versions.0: band"),
+        (
+            "unit: Mg/ha",
+            "unit: Mg/ha, uncertainty: {band: agb, meaning: CV}",
+            ":7 versions.0: band",
+        ),
         ("unit: Mg/ha", "unit: Mg/ha, scale: 0", ":11 versions.0.bands.0: scale must not be 0"),
         ("unit: Mg/ha", "unit: Mg/ha, header_nodata: no", ":11 versions.0.bands.0.header_nodata"),
         ("unit: Mg/ha", "unit: Mg/ha, scale: yes", ":11 versions.0.bands.0.scale: Input should be"),
@@ -238,6 +244,29 @@ def test_bad_entries_name_line_and_field(tmp_path: Path, old: str, new: str, mes
 
 
 @pytest.mark.parametrize(
+    ("meaning", "unit", "fits"),
+    [
+        ("meaning: SE", "Mg/ha", True),
+        ("meaning: SE", "%", False),
+        ("meaning: CV", "%", True),
+        ("meaning: CV", "Mg/ha", False),
+        ("meaning: interval_ratio, level: 0.9", "one", True),
+    ],
+)
+def test_error_band_is_in_the_unit_of_its_meaning(
+    tmp_path: Path, meaning: str, unit: str, fits: bool
+) -> None:
+    error = (
+        f"unit: Mg/ha, uncertainty: {{band: err, {meaning}}}}}\n      - {{name: err, unit: '{unit}'"
+    )
+    text = OWN.replace("unit: Mg/ha", error)
+    if fits:
+        assert len(load(tmp_path, text).get("own", "1").value_bands) == 1
+    else:
+        assert "band agb: its error err is in" in refused(tmp_path, text)
+
+
+@pytest.mark.parametrize(
     ("name", "size"), [("{lat}{lon}", 10), ("{lat:02d}", 10), ("{lat:02d}{lon:03d}", 36)]
 )
 def test_bad_tiles(tmp_path: Path, name: str, size: int) -> None:
@@ -265,7 +294,7 @@ def test_extends_unknown_and_circular(tmp_path: Path) -> None:
     assert refused(tmp_path, text).startswith(":3 versions.0.extends: no source hgb 2011; did you")
     text = head + '  - {version: "1", extends: {key: own, version: "2"}}\n'
     text += '  - {version: "2", extends: {key: own, version: "1"}}\n'
-    assert ":3 versions.0.extends: extends itself" in refused(tmp_path, text)
+    assert ":3 versions.0.extends: extends in a circle" in refused(tmp_path, text)
 
 
 def test_own_copies_of_shipped_bands(tmp_path: Path, catalogue: Catalogue) -> None:

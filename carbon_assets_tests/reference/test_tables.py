@@ -95,7 +95,7 @@ def test_every_metric_unit_parses_and_every_group_has_an_area() -> None:
 
 def test_biomes_follow_the_ipcc_default() -> None:
     assert {one.carbon_fraction for one in load_biomes().values()} == {0.47}
-    assert biome("cerrado").note is not None
+    assert biome("cerrado").description is not None
     assert biome(None).key == "default"
     with pytest.raises(CatalogueError, match="did you mean 'cerrado'"):
         biome("cerado")
