@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -114,7 +115,10 @@ class SourceCrs:
         """Describe the operation used last, in PROJ's words; null where none was needed."""
         if self.is_lonlat:
             return None
-        used = self._transformer.get_last_used_operation()
+        used = self._transformer
+        # Where several operations compete, each point takes the best; else there is only one.
+        with suppress(ProjError):
+            used = used.get_last_used_operation()
         accuracy = f"{used.accuracy:g} m" if used.accuracy >= 0 else "not stated"
         return f"{used.description} (accuracy {accuracy}; PROJ {used.definition})"
 

@@ -126,7 +126,7 @@ def _layers(admitted: Admitted) -> list[str]:
         return [admitted.path.stem]
     if admitted.format is Format.SHAPEFILE:
         return shapefile_layers(admitted.path)
-    import pyogrio  # noqa: PLC0415 - heavy, and this module is on the start-up path
+    import pyogrio
 
     with _reader_errors(admitted.path.name):
         listed = pyogrio.list_layers(admitted.path)
@@ -143,7 +143,7 @@ def _read_shapefile(admitted: Admitted, layer: str) -> VectorLayer:
 
 
 def _read_local(admitted: Admitted, path: Path, layer: str | None) -> VectorLayer:
-    from pyogrio import raw, read_info  # noqa: PLC0415
+    from pyogrio import raw, read_info
 
     file = admitted.path.name
     with _reader_errors(file), warnings.catch_warnings(record=True) as caught:
@@ -176,14 +176,15 @@ def _remarks(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
 
 
 def _parse(wkb: NDArray[np.object_]) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
-    geometries = np.asarray(shapely.from_wkb(wkb, on_invalid="ignore"), dtype=object)
+    with np.errstate(invalid="ignore"):  # coordinates that are no numbers are judged later
+        geometries = np.asarray(shapely.from_wkb(wkb, on_invalid="ignore"), dtype=object)
     present = np.array([item is not None for item in wkb], dtype=bool)
     return geometries, present & shapely.is_missing(geometries)
 
 
 def _read_geoparquet(admitted: Admitted, _layer: str) -> VectorLayer:
-    import geopandas  # noqa: PLC0415
-    from pyarrow.fs import LocalFileSystem  # noqa: PLC0415
+    import geopandas
+    from pyarrow.fs import LocalFileSystem
 
     file = admitted.path.name
     with _reader_errors(file):
