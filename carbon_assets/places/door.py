@@ -16,7 +16,10 @@ from typing import Any
 
 from carbon_assets.errors import PlaceError
 
-_SCHEME = re.compile(r"^(/+vsi|[A-Za-z][A-Za-z0-9+.\-]+:)")
+_NOT_LOCAL = re.compile(r"^(//|/vsi|[A-Za-z][A-Za-z0-9+.\-]+:)")
+_REINTERPRETED = "!;"
+"""pyogrio reads ``archive!member`` and drops what follows a semicolon: another file opens."""
+
 _KML_ROOT = re.compile(rb"<(\w+:)?kml[\s>]")
 _GPKG_APPLICATION_IDS = {b"GPKG", b"GP10", b"GP11"}
 _GEOJSON_TYPES = {
@@ -82,9 +85,10 @@ def admit(path: str | Path) -> Admitted:
     """Check that a file is local, exists, and is one of the formats that may be opened.
 
     Raises:
-        PlaceError: ``PLACES_PATH_REFUSED`` for anything that GDAL would take as a network or
-            virtual path, ``PLACES_FILE_MISSING``, ``PLACES_FORMAT_UNSUPPORTED`` for another
-            format, or content that is not what the suffix says.
+        PlaceError: ``PLACES_PATH_REFUSED`` for anything that would be taken for a network or
+            virtual path or another file; ``PLACES_FILE_MISSING``; ``PLACES_FORMAT_UNSUPPORTED``
+            for another format, or content that is not what the suffix says;
+            ``PLACES_FILE_UNREADABLE`` for broken JSON.
     """
     resolved = _local(path)
     file_format = SUFFIXES.get(resolved.suffix.lower())
@@ -98,13 +102,20 @@ def admit(path: str | Path) -> Admitted:
 
 
 def _local(path: str | Path) -> Path:
-    if _SCHEME.match(str(path)):
+    if _NOT_LOCAL.match(str(path)):
         raise PlaceError(
             "PLACES_PATH_REFUSED",
             f"'{path}' is a network, virtual or driver path.",
             do="Download the file and name its local path.",
         )
     resolved = Path(path).resolve()
+    if any(char in str(resolved) for char in _REINTERPRETED):
+        raise PlaceError(
+            "PLACES_PATH_REFUSED",
+            "The path has a '!' or ';', which the reader takes for another file.",
+            where=str(resolved),
+            do="Rename the file or its folder.",
+        )
     if not resolved.is_file():
         raise PlaceError(
             "PLACES_FILE_MISSING",

@@ -130,7 +130,17 @@ def _layers(admitted: Admitted) -> list[str]:
 
     with _reader_errors(admitted.path.name):
         listed = pyogrio.list_layers(admitted.path)
-    return [str(name) for name, geometry_type in listed if geometry_type is not None]
+        names = [str(name) for name, geometry_type in listed if geometry_type is not None]
+        if admitted.format is Format.KML and len(names) > 1:
+            # GDAL adds a layer for the document around the folders, mostly an empty one.
+            names = [name for name in names if _feature_count(admitted.path, name)]
+    return names
+
+
+def _feature_count(path: Path, layer: str) -> int:
+    import pyogrio
+
+    return int(pyogrio.read_info(path, layer=layer, force_feature_count=True)["features"])
 
 
 def _read_with_gdal(admitted: Admitted, layer: str) -> VectorLayer:
@@ -187,7 +197,7 @@ def _read_geoparquet(admitted: Admitted, _layer: str) -> VectorLayer:
     from pyarrow.fs import LocalFileSystem
 
     file = admitted.path.name
-    with _reader_errors(file):
+    with _reader_errors(file), np.errstate(invalid="ignore"):
         # The file system is named so that no other one is derived from the path.
         frame = geopandas.read_parquet(str(admitted.path), filesystem=LocalFileSystem())
     geometries = np.asarray(frame.geometry.array, dtype=object)

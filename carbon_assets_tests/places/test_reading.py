@@ -8,6 +8,8 @@ from typing import Any
 
 import geopandas
 import numpy as np
+import pandas
+import pyogrio
 import pytest
 from pyproj import Transformer
 from shapely.geometry import Polygon, box
@@ -125,11 +127,25 @@ def test_members_outside_the_folder_are_unpacked_inside_it(shapefile: Path, tmp_
         "zip://farms.zip",
         "GPKG:farms.gpkg:farms",
         "PG:dbname=farms",
+        "//server/share/farms.gpkg",
+        "archive.zip!farms.gpkg",
+        "farms;1.gpkg",
     ],
 )
 def test_paths_that_are_not_local_files_are_refused(path: str) -> None:
     assert code_of(path) == "PLACES_PATH_REFUSED"
     assert code_of(Path(path)) == "PLACES_PATH_REFUSED"
+
+
+def test_a_file_name_cannot_lead_into_an_archive(write: WriteFile, tmp_path: Path) -> None:
+    path = write(SQUARES).rename(tmp_path / "inner.zip!farms.gpkg")
+    assert code_of(path) == "PLACES_PATH_REFUSED"
+
+
+@pytest.mark.parametrize("name", ["FARMS.GPKG", "ü &?#%41.gpkg"])
+def test_unusual_file_names_are_read(write: WriteFile, tmp_path: Path, name: str) -> None:
+    path = write(SQUARES).rename(tmp_path / name)
+    assert len(read_layer(path).features) == 2
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
@@ -194,6 +210,30 @@ def test_a_file_with_several_layers_asks_which(write: WriteFile) -> None:
     assert caught.value.details == {"layers": ["north", "south"]}
     assert len(read_layer(path, "south").features) == 1
     assert code_of(path, "west") == "PLACES_LAYER_UNKNOWN"
+
+
+def test_tables_without_geometries_are_no_layers(write: WriteFile) -> None:
+    path = write(SQUARES)
+    pyogrio.write_dataframe(pandas.DataFrame({"note": ["x"]}), path, layer="notes", append=False)
+    assert list_layers(path) == ["farms"]
+
+
+KML = """<?xml version="1.0" encoding="UTF-8"?>
+<kml xmlns="http://www.opengis.net/kml/2.2"><Document>{folders}
+<NetworkLink><Link><href>http://127.0.0.1:9/more.kml</href></Link></NetworkLink></Document></kml>"""
+FOLDER = """<Folder><name>{name}</name><Placemark><name>one</name>
+<Polygon><outerBoundaryIs><LinearRing><coordinates>-60.2,-3.2,5 -60.1,-3.2,5 -60.1,-3.1,5 -60.2,-3.1,5 -60.2,-3.2,5</coordinates>
+</LinearRing></outerBoundaryIs></Polygon></Placemark></Folder>"""
+
+
+@pytest.mark.parametrize("folders", [["North"], ["North", "South"]])
+def test_folders_of_a_kml_file_are_its_layers(tmp_path: Path, folders: list[str]) -> None:
+    path = tmp_path / "farms.kml"
+    path.write_text(KML.format(folders="".join(FOLDER.format(name=name) for name in folders)))
+    assert list_layers(path) == folders
+    found = read_places(path, kind="farm", key="Name", layer=folders[-1])
+    assert [place.key for place in found.accepted] == ["one"]
+    assert found.accepted[0].geometry.shape().equals(SQUARES[0])
 
 
 @pytest.mark.parametrize("name", ["a.gpkg", "a.parquet"])
