@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from carbon_assets.store.models.base import (
@@ -15,6 +15,9 @@ from carbon_assets.store.models.base import (
     identity,
     recorded,
 )
+
+
+TOKEN = "('x' || encode(substring(fingerprint FROM 1 FOR 8), 'hex'))::bit(64)::bigint"
 
 
 class AssetKey(Base):
@@ -51,7 +54,6 @@ class PartitionHistory(Base):
     __table_args__ = (
         Index(None, "asset_id", "farm_id", "vintage", "id"),
         CheckConstraint("octet_length(fingerprint) = 32", name="fingerprint"),
-        CheckConstraint("octet_length(upstream) = 32", name="upstream"),
         {"comment": "What became current for a partition, when and why; append-only"},
     )
 
@@ -63,8 +65,8 @@ class PartitionHistory(Base):
     inputs_id: Mapped[int] = mapped_column(
         ForeignKey("partition_inputs.id"), comment="Shared inputs that were used"
     )
-    upstream: Mapped[bytes | None] = mapped_column(
-        comment="SHA-256 over the fingerprints of the partitions read, 32 bytes"
+    upstream: Mapped[BigInt | None] = mapped_column(
+        comment="XOR of the tokens of the partitions read; NULL = none are read"
     )
     fingerprint: Mapped[bytes] = mapped_column(comment="Fingerprint of the computation, 32 bytes")
     cause: Mapped[str] = mapped_column(comment="Why it was computed or confirmed")
@@ -90,8 +92,12 @@ class PartitionState(Base):
     history_id: Mapped[BigInt] = mapped_column(comment="Row of partition_history")
     geometry_version_id: Mapped[int | None] = mapped_column(comment="Geometry that was used")
     inputs_id: Mapped[int] = mapped_column(comment="Shared inputs that were used")
-    upstream: Mapped[bytes | None] = mapped_column(comment="As in partition_history")
+    upstream: Mapped[BigInt | None] = mapped_column(comment="As in partition_history")
     fingerprint: Mapped[bytes] = mapped_column(comment="As in partition_history")
+    token: Mapped[BigInt] = mapped_column(
+        Computed(TOKEN, persisted=True),
+        comment="First 8 bytes of the fingerprint: cheap to combine over many partitions",
+    )
 
 
 class AssetAnnouncement(Base):

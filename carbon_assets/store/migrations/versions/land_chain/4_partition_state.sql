@@ -44,14 +44,13 @@ CREATE TABLE partition_history (
     vintage SMALLINT NOT NULL,
     geometry_version_id INTEGER,
     inputs_id INTEGER NOT NULL,
-    upstream BYTEA,
+    upstream BIGINT,
     fingerprint BYTEA NOT NULL,
     cause TEXT NOT NULL,
     run_id TEXT,
     recorded_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_partition_history PRIMARY KEY (id),
     CONSTRAINT ck_partition_history_fingerprint CHECK (octet_length(fingerprint) = 32),
-    CONSTRAINT ck_partition_history_upstream CHECK (octet_length(upstream) = 32),
     CONSTRAINT fk_partition_history_asset_id FOREIGN KEY(asset_id) REFERENCES asset_keys (id),
     CONSTRAINT fk_partition_history_inputs_id FOREIGN KEY(inputs_id)
         REFERENCES partition_inputs (id)
@@ -76,7 +75,7 @@ COMMENT ON COLUMN partition_history.geometry_version_id IS
 COMMENT ON COLUMN partition_history.inputs_id IS
     'Shared inputs that were used';
 COMMENT ON COLUMN partition_history.upstream IS
-    'SHA-256 over the fingerprints of the partitions read, 32 bytes';
+    'XOR of the tokens of the partitions read; NULL = none are read';
 COMMENT ON COLUMN partition_history.fingerprint IS
     'Fingerprint of the computation, 32 bytes';
 COMMENT ON COLUMN partition_history.cause IS
@@ -93,8 +92,11 @@ CREATE TABLE partition_state (
     history_id BIGINT NOT NULL,
     geometry_version_id INTEGER,
     inputs_id INTEGER NOT NULL,
-    upstream BYTEA,
+    upstream BIGINT,
     fingerprint BYTEA NOT NULL,
+    token BIGINT GENERATED ALWAYS AS (
+        ('x' || encode(substring(fingerprint FROM 1 FOR 8), 'hex'))::bit(64)::bigint
+    ) STORED NOT NULL,
     CONSTRAINT pk_partition_state PRIMARY KEY (asset_id, farm_id, vintage)
 );
 
@@ -117,6 +119,8 @@ COMMENT ON COLUMN partition_state.upstream IS
     'As in partition_history';
 COMMENT ON COLUMN partition_state.fingerprint IS
     'As in partition_history';
+COMMENT ON COLUMN partition_state.token IS
+    'First 8 bytes of the fingerprint: cheap to combine over many partitions';
 
 CREATE TABLE asset_announcements (
     asset_id SMALLINT NOT NULL,
