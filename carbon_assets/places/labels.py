@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from carbon_assets.places.model import Rejection
 
 MAX_KEY_LENGTH = 100
@@ -23,21 +25,17 @@ def text_of(value: Any) -> str | None:
     """
     if value is None or _is_missing(value):
         return None
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float | np.floating) and value.is_integer():
         value = int(value)
     text = unicodedata.normalize("NFC", str(value))
     return text if text.strip() else None
 
 
 def _is_missing(value: Any) -> bool:
-    if isinstance(value, float):
+    if isinstance(value, float | np.floating):
         return math.isnan(value)
-    # pandas' NA and NaT and numpy's NaT are the values that differ from themselves.
-    return bool(getattr(type(value), "__name__", "") in {"NAType", "NaTType"} or _is_nat(value))
-
-
-def _is_nat(value: Any) -> bool:
-    return hasattr(value, "dtype") and str(value) == "NaT"
+    # The missing values of pandas and numpy, named so as not to import pandas for them.
+    return not isinstance(value, str) and str(value) in {"NaT", "<NA>"}
 
 
 def key_fault(key: str) -> str | None:

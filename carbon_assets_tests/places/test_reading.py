@@ -222,8 +222,9 @@ KML = """<?xml version="1.0" encoding="UTF-8"?>
 <kml xmlns="http://www.opengis.net/kml/2.2"><Document>{folders}
 <NetworkLink><Link><href>http://127.0.0.1:9/more.kml</href></Link></NetworkLink></Document></kml>"""
 FOLDER = """<Folder><name>{name}</name><Placemark><name>one</name>
-<Polygon><outerBoundaryIs><LinearRing><coordinates>-60.2,-3.2,5 -60.1,-3.2,5 -60.1,-3.1,5 -60.2,-3.1,5 -60.2,-3.2,5</coordinates>
-</LinearRing></outerBoundaryIs></Polygon></Placemark></Folder>"""
+<Polygon><outerBoundaryIs><LinearRing><coordinates>
+-60.2,-3.2,5 -60.1,-3.2,5 -60.1,-3.1,5 -60.2,-3.1,5 -60.2,-3.2,5
+</coordinates></LinearRing></outerBoundaryIs></Polygon></Placemark></Folder>"""
 
 
 @pytest.mark.parametrize("folders", [["North"], ["North", "South"]])
