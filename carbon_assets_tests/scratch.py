@@ -23,7 +23,7 @@ from carbon_assets.store.server import Server, use_server
 class Host(Protocol):
     """A server on which scratch databases are made."""
 
-    def admin(self) -> psycopg.Connection:
+    def admin(self, name: str | None = None) -> psycopg.Connection:
         """Connect as a role that may create databases, in autocommit mode."""
         ...
 
@@ -51,8 +51,8 @@ class EmbeddedHost:
             connection.execute("SELECT pg_reload_conf()")
         return host
 
-    def admin(self) -> psycopg.Connection:
-        return self.server.connect()
+    def admin(self, name: str | None = None) -> psycopg.Connection:
+        return self.server.connect(name or "postgres")
 
     def owner(self) -> str:
         return OWNER
@@ -67,8 +67,8 @@ class ExternalHost:
 
     url: URL
 
-    def admin(self) -> psycopg.Connection:
-        return external.connect(self.url)
+    def admin(self, name: str | None = None) -> psycopg.Connection:
+        return external.connect(self.url.set(database=name) if name else self.url)
 
     def owner(self) -> str:
         with self.admin() as connection:

@@ -35,13 +35,13 @@ def seed_reference(
         for model, rows in ((MetricType, metric_types), (Biome, biomes)):
             wanted = [dict(row) for row in rows]
             if wanted:
-                changed += connection.execute(_upsert(model), wanted).rowcount
+                changed += connection.execute(_upsert(model, wanted)).rowcount
         return changed
 
 
-def _upsert(model: type[Base]) -> Any:
+def _upsert(model: type[Base], rows: list[dict[str, Any]]) -> Any:
     table = Base.metadata.tables[model.__tablename__]
-    statement = insert(table)
+    statement = insert(table).values(rows)
     new = {c.name: statement.excluded[c.name] for c in table.c if not c.primary_key}
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key),
