@@ -35,7 +35,9 @@ def seed_reference(
         for model, rows in ((MetricType, metric_types), (Biome, biomes)):
             wanted = [dict(row) for row in rows]
             if wanted:
-                changed += connection.execute(_upsert(model, wanted)).rowcount
+                changed += connection.execute(
+                    _upsert(model, wanted), execution_options={"preserve_rowcount": True}
+                ).rowcount
         return changed
 
 

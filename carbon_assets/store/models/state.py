@@ -16,8 +16,7 @@ from carbon_assets.store.models.base import (
     recorded,
 )
 
-
-TOKEN = "('x' || encode(substring(fingerprint FROM 1 FOR 8), 'hex'))::bit(64)::bigint"
+FIRST_EIGHT_BYTES = "('x' || encode(substring(fingerprint FROM 1 FOR 8), 'hex'))::bit(64)::bigint"
 
 
 class AssetKey(Base):
@@ -95,7 +94,7 @@ class PartitionState(Base):
     upstream: Mapped[BigInt | None] = mapped_column(comment="As in partition_history")
     fingerprint: Mapped[bytes] = mapped_column(comment="As in partition_history")
     token: Mapped[BigInt] = mapped_column(
-        Computed(TOKEN, persisted=True),
+        Computed(FIRST_EIGHT_BYTES, persisted=True),
         comment="First 8 bytes of the fingerprint: cheap to combine over many partitions",
     )
 
