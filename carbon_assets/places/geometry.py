@@ -106,7 +106,7 @@ def normalise(geometry: BaseGeometry) -> MultiPolygon:
             f"Nothing of the polygon is left on the grid of {SNAP_GRID_DEGREES:g} degrees.",
             do="Draw the place as an area; a sliver this thin has none.",
         )
-    # Through bytes, since GEOS would remember the grid and round later operations to it.
+    # Through bytes, so that what is measured is what is stored: no grid stays attached to it.
     return load_geometry(geometry_bytes(canonical_order(snapped)))
 
 

@@ -156,6 +156,7 @@ def test_a_loaded_geometry_is_not_rounded_by_later_operations() -> None:
     stored = normalise(box(0, 0, 1, 1))
     third = stored.intersection(Polygon([(0, 0), (1, 1 / 3), (1, 0)]))
     assert third.bounds[3] == 1 / 3
+    assert shapely.get_precision(stored) == 0
 
 
 def test_one_degree_on_the_equator_is_1230878_hectares() -> None:

@@ -135,6 +135,8 @@ def test_places_elsewhere_or_in_part_elsewhere_are_not_called_swapped(write: Wri
     assert len(farms(elsewhere, expected_bounds=expected).accepted) == 1
     mixed = write([SQUARES[0], swap(SQUARES[1])])
     assert len(farms(mixed, expected_bounds=expected).accepted) == 2
+    partly = write([box(10, 50, 11, 51), swap(SQUARES[1])])
+    assert len(farms(partly, expected_bounds=expected).accepted) == 2
 
 
 def test_swapped_axes_show_against_the_area_of_use_of_the_coordinate_system(
