@@ -50,7 +50,7 @@ _MATERIALIZED = DagsterEventType.ASSET_MATERIALIZATION
 _PLANNED = DagsterEventType.ASSET_MATERIALIZATION_PLANNED
 
 
-class PooledEventLogStorage(PostgresEventLogStorage):  # type: ignore[misc]
+class PooledEventLogStorage(PostgresEventLogStorage):
     """``PostgresEventLogStorage`` that writes per-partition events in batches.
 
     Args:
@@ -192,7 +192,8 @@ def _subset_of(event: EventLogEntry) -> Any:
 
 def _planned_for(event: EventLogEntry, partition: str | None) -> EventLogEntry:
     dagster_event = event.get_dagster_event()
-    data = AssetMaterializationPlannedData(dagster_event.asset_key, partition=partition)
+    planned = dagster_event.asset_materialization_planned_data
+    data = AssetMaterializationPlannedData(planned.asset_key, partition=partition)
     return event._replace(dagster_event=dagster_event._replace(event_specific_data=data))
 
 

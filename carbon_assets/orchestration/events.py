@@ -156,9 +156,7 @@ class _Input:
     whole: EventVersion
 
     @classmethod
-    def look_up(
-        cls, instance: DagsterInstance, upstream: Upstream, keys: Sequence[str]
-    ) -> _Input:
+    def look_up(cls, instance: DagsterInstance, upstream: Upstream, keys: Sequence[str]) -> _Input:
         if upstream.reads is None:
             return cls(upstream, {}, latest_version(instance, upstream.key))
         wanted = {read for key in keys for read in upstream.reads(key)}
@@ -203,7 +201,8 @@ def latest_version(instance: DagsterInstance, asset_key: AssetKey) -> EventVersi
 
 
 def _code_version(context: AssetExecutionContext, asset_key: AssetKey) -> str:
-    return context.assets_def.get_asset_spec(asset_key).code_version or context.run_id
+    declared: str | None = context.assets_def.get_asset_spec(asset_key).code_version
+    return declared or context.run.run_id
 
 
 def _check_declared(

@@ -10,29 +10,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import yaml
 from dagster import DagsterInstance
 
 from carbon_assets.orchestration.storage import URL_VARIABLE
+from carbon_assets.store.database import Database
+from carbon_assets.store.home import carbon_home
 
-DEFAULT_HOME = Path("~/.carbon-assets")
 MAX_RUN_SECONDS = 24 * 3_600
 MAX_CONCURRENT_RUNS = 4
-
-
-class HasDagsterUrl(Protocol):
-    """What an open database offers to Dagster."""
-
-    @property
-    def dagster_url(self) -> str:
-        """SQLAlchemy URL of the database that holds Dagster's tables."""
-
-
-def carbon_home() -> Path:
-    """Return ``CARBON_HOME``, by default ``~/.carbon-assets``."""
-    return Path(os.environ.get("CARBON_HOME") or DEFAULT_HOME).expanduser().resolve()
 
 
 def instance_config() -> dict[str, Any]:
@@ -78,7 +66,7 @@ def write_home(home: Path | None = None) -> Path:
     return home
 
 
-def open_instance(database: HasDagsterUrl, home: Path | None = None) -> DagsterInstance:
+def open_instance(database: Database, home: Path | None = None) -> DagsterInstance:
     """Open the Dagster instance that keeps its events in a database.
 
     Sets ``CARBON_DAGSTER_URL`` and ``DAGSTER_HOME`` for this process, so that the processes

@@ -19,15 +19,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from dagster import BoolSource, Field, StringSource
-from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster._core.storage.base_storage import DagsterStorage
+from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster_postgres import PostgresRunStorage, PostgresScheduleStorage
 from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 
 from carbon_assets.orchestration.event_storage import PooledEventLogStorage
+from carbon_assets.store.database import DAGSTER_SCHEMA, open_database
 
 URL_VARIABLE = "CARBON_DAGSTER_URL"
-SCHEMA = "dagster"
 CONNECT_TIMEOUT_SECONDS = 10
 
 
@@ -46,7 +46,7 @@ def dagster_url(url: str) -> str:
     parsed = make_url(url)
     options = str(parsed.query.get("options", ""))
     if "search_path" not in options:
-        options += f" -c search_path={SCHEMA}"
+        options += f" -c search_path={DAGSTER_SCHEMA}"
     if "synchronous_commit" not in options:
         options += " -c synchronous_commit=off"
     parsed = parsed.set(drivername="postgresql+psycopg2")
@@ -72,7 +72,7 @@ def pooled_engine(url: str) -> Engine:
     )
 
 
-class CarbonStorage(DagsterStorage, ConfigurableClass):  # type: ignore[misc]
+class CarbonStorage(DagsterStorage, ConfigurableClass):
     """Runs, events and schedules of Dagster, on one pool of connections.
 
     Args:
@@ -87,7 +87,7 @@ class CarbonStorage(DagsterStorage, ConfigurableClass):  # type: ignore[misc]
         should_autocreate_tables: bool = True,
         inst_data: ConfigurableClassData | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._inst_data = inst_data
         self.postgres_url = dagster_url(url)
         if should_autocreate_tables:
@@ -146,10 +146,8 @@ def _ensure_schema(url: str) -> None:
     engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with engine.connect() as connection:
         if connection.execute(text("SELECT current_schema()")).scalar() is None:
-            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {DAGSTER_SCHEMA}"))
 
 
 def _url_of_own_database() -> str:
-    from carbon_assets.store.database import open_database
-
-    return str(open_database().dagster_url)
+    return open_database().dagster_url

@@ -1,0 +1,218 @@
+"""What an asset shows of itself in the Dagster UI: column schema, small tables, a map.
+
+The map is a PNG of some tens of kilobytes. It belongs to an event of the whole asset (a check
+result, an observation without partition), never to the event of a partition.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from shapely import MultiPolygon, Polygon
+
+MAX_ROWS = 20
+MAX_PREVIEW_BYTES = 60_000
+MAX_PREVIEW_SHAPES = 2_000
+PREVIEW_DPI = (100, 80, 60, 40)
+PREVIEW_COLOURS = 64
+NO_DATA_COLOUR = "lightgrey"
+
+
+def table_schema(schema: pa.DataFrameSchema) -> dg.TableSchema:
+    """Turn a pandera schema into the column schema that Dagster shows.
+
+    Args:
+        schema: Schema with dtype, description, nullability, uniqueness and checks per column.
+    """
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=name,
+                type=str(column.dtype) if column.dtype else "any",
+                description=column.description,
+                constraints=dg.TableColumnConstraints(
+                    nullable=column.nullable,
+                    unique=column.unique,
+                    other=[str(check.error or check.name) for check in column.checks],
+                ),
+            )
+            for name, column in schema.columns.items()
+        ],
+        constraints=dg.TableConstraints(
+            other=[str(check.error or check.name) for check in schema.checks]
+        ),
+    )
+
+
+def table_metadata(
+    rows: Sequence[Mapping[str, Any]], limit: int = MAX_ROWS
+) -> dg.TableMetadataValue:
+    """Return the first rows as a table; values that Dagster cannot hold become text.
+
+    Args:
+        rows: Rows with the same columns.
+        limit: Largest number of rows shown.
+    """
+    columns = list(rows[0]) if rows else []
+    return dg.MetadataValue.table(
+        records=[
+            dg.TableRecord({name: _plain(row.get(name)) for name in columns})
+            for row in rows[:limit]
+        ],
+        schema=dg.TableSchema(
+            [dg.TableColumn(name, _type_of([row.get(name) for row in rows])) for name in columns]
+        ),
+    )
+
+
+def markdown_table(
+    rows: Sequence[Mapping[str, Any]], limit: int = MAX_ROWS
+) -> dg.MarkdownMetadataValue:
+    """Return the first rows as a markdown table, with a last line that counts the rest.
+
+    Args:
+        rows: Rows with the same columns.
+        limit: Largest number of rows shown.
+    """
+    if not rows:
+        return dg.MetadataValue.md("(no rows)")
+    columns = list(rows[0])
+    lines = [_markdown_line(columns), _markdown_line(["---"] * len(columns))]
+    lines += [_markdown_line([row.get(name) for name in columns]) for row in rows[:limit]]
+    if len(rows) > limit:
+        lines.append(f"\n… and {len(rows) - limit} more")
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def map_preview(
+    shapes: Sequence[Polygon | MultiPolygon],
+    values: Sequence[float | None],
+    *,
+    title: str,
+    unit: str,
+) -> dg.MarkdownMetadataValue:
+    """Draw polygons coloured by a value, as a PNG inside a markdown entry.
+
+    Args:
+        shapes: Polygons in longitude and latitude; only the 2,000 largest are drawn.
+        values: One value per polygon; ``None`` or NaN is drawn grey, as "no data".
+        title: Title above the map.
+        unit: Unit of the values, beside the colour bar.
+
+    Raises:
+        ValueError: The two lists differ in length, or are empty.
+    """
+    if not shapes or len(shapes) != len(values):
+        raise ValueError(f"{len(shapes)} polygons and {len(values)} values")
+    numbers = np.array([np.nan if value is None else value for value in values], dtype=float)
+    largest = np.argsort([-shape.area for shape in shapes], kind="stable")[:MAX_PREVIEW_SHAPES]
+    png = b""
+    for dpi in PREVIEW_DPI:
+        png = _draw([shapes[i] for i in largest], numbers[largest], title, unit, dpi)
+        if len(png) <= MAX_PREVIEW_BYTES:
+            break
+    encoded = base64.b64encode(png).decode("ascii")
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{encoded})")
+
+
+def _draw(
+    shapes: Sequence[Polygon | MultiPolygon],
+    values: np.ndarray[Any, np.dtype[np.float64]],
+    title: str,
+    unit: str,
+    dpi: int,
+) -> bytes:
+    # matplotlib costs a second to import, and most runs draw nothing.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.collections import PathCollection
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4.5), dpi=dpi, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    known = np.isfinite(values)
+    axes.add_collection(
+        PathCollection(
+            [_path(shape) for shape, keep in zip(shapes, known, strict=True) if not keep],
+            facecolor=NO_DATA_COLOUR,
+            edgecolor="grey",
+            linewidth=0.4,
+        )
+    )
+    if known.any():
+        coloured = PathCollection(
+            [_path(shape) for shape, keep in zip(shapes, known, strict=True) if keep],
+            array=values[known],
+            cmap="viridis",
+            edgecolor="black",
+            linewidth=0.3,
+        )
+        axes.add_collection(coloured)
+        figure.colorbar(coloured, ax=axes, label=unit)
+    _frame(axes, shapes, title)
+    return _png(canvas)
+
+
+def _png(canvas: FigureCanvasAgg) -> bytes:
+    from PIL import Image
+
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    image = Image.fromarray(pixels).convert("RGB")
+    target = io.BytesIO()
+    image.quantize(PREVIEW_COLOURS).save(target, format="png", optimize=True)
+    return target.getvalue()
+
+
+def _frame(axes: Axes, shapes: Sequence[Polygon | MultiPolygon], title: str) -> None:
+    bounds = np.array([shape.bounds for shape in shapes])
+    west, south = bounds[:, :2].min(axis=0)
+    east, north = bounds[:, 2:].max(axis=0)
+    margin = 0.03 * max(east - west, north - south)
+    axes.set_xlim(west - margin, east + margin)
+    axes.set_ylim(south - margin, north + margin)
+    axes.set_aspect(1 / max(np.cos(np.radians((south + north) / 2)), 0.05))
+    axes.set(title=title, xlabel="longitude (°)", ylabel="latitude (°)")
+    axes.ticklabel_format(useOffset=False)
+    axes.tick_params(labelsize=7)
+
+
+def _path(shape: Polygon | MultiPolygon) -> Any:
+    from matplotlib.path import Path
+
+    rings = [
+        ring
+        for part in getattr(shape, "geoms", [shape])
+        for ring in (part.exterior, *part.interiors)
+    ]
+    return Path.make_compound_path(
+        *(Path(np.asarray(ring.coords)[:, :2], closed=True) for ring in rings)
+    )
+
+
+def _plain(value: Any) -> str | int | float | bool | None:
+    value = value.item() if isinstance(value, np.generic) else value
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+def _type_of(values: Sequence[Any]) -> str:
+    kinds = {type(_plain(value)) for value in values} - {type(None)}
+    names: dict[type, str] = {bool: "bool", int: "int", float: "float"}
+    if kinds == {int, float}:
+        return "float"
+    return names.get(kinds.pop(), "string") if len(kinds) == 1 else "string"
+
+
+def _markdown_line(cells: Sequence[Any]) -> str:
+    texts = ("" if cell is None else str(cell) for cell in cells)
+    return "| " + " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in texts) + " |"

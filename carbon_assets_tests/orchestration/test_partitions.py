@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+
+from carbon_assets.orchestration.partitions import (
+    FARM,
+    RANGE_END_TAG,
+    RANGE_START_TAG,
+    PlaceVintage,
+    add_places,
+    bounding_range,
+    parse_key,
+    place_vintages,
+    range_tags,
+)
+
+
+def test_a_key_survives_the_way_there_and_back() -> None:
+    partition = PlaceVintage("rio-claro-17", 2020)
+    assert partition.key == "rio-claro-17|2020"
+    assert parse_key(partition.key) == partition
+
+
+@pytest.mark.parametrize("key", ["", "rio-claro-17", "|2020", "rio-claro-17|", "a|20x"])
+def test_what_is_no_key_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match="partition key"):
+        parse_key(key)
+
+
+def test_places_keep_their_position_when_added_again(instance: dg.DagsterInstance) -> None:
+    assert add_places(instance, ["c-3", "a-1", "c-3"]) == ["c-3", "a-1"]
+    assert add_places(instance, ["b-2", "a-1"]) == ["b-2"]
+    assert list(instance.get_dynamic_partitions(FARM)) == ["c-3", "a-1", "b-2"]
+
+
+@pytest.mark.parametrize("place", ["", "a|b", "a,b", "[a]"])
+def test_a_place_that_dagster_could_not_address_is_refused(
+    instance: dg.DagsterInstance, place: str
+) -> None:
+    with pytest.raises(ValueError, match="not usable"):
+        add_places(instance, ["good-1", place])
+    assert instance.get_dynamic_partitions(FARM) == []
+
+
+def test_the_range_is_the_smallest_rectangle_in_the_order_of_adding(
+    instance: dg.DagsterInstance,
+) -> None:
+    add_places(instance, ["d-4", "c-3", "b-2", "a-1"])
+    wanted = [PlaceVintage("b-2", 2001), PlaceVintage("c-3", 2003)]
+    start, end = bounding_range(instance, wanted)
+    covered = place_vintages.get_partition_keys_in_range(
+        dg.PartitionKeyRange(start, end), dynamic_partitions_store=instance
+    )
+    assert sorted(covered) == sorted(
+        f"{place}|{year}" for place in ("c-3", "b-2") for year in (2001, 2002, 2003)
+    )
+    assert range_tags(instance, wanted) == {
+        RANGE_START_TAG: "c-3|2001",
+        RANGE_END_TAG: "b-2|2003",
+    }
+
+
+def test_an_unknown_place_or_an_empty_list_has_no_range(instance: dg.DagsterInstance) -> None:
+    add_places(instance, ["a-1"])
+    with pytest.raises(ValueError, match="'z-9'"):
+        bounding_range(instance, [PlaceVintage("a-1", 2000), PlaceVintage("z-9", 2000)])
+    with pytest.raises(ValueError, match="empty"):
+        bounding_range(instance, [])
