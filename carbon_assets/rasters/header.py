@@ -132,7 +132,9 @@ def _nodata_fits(found: float | None, stated: float | str | None) -> bool:
         return True
     if stated == "none":
         return found is None
-    return found is not None and (found == stated or (found != found and stated != stated))
+    if found is None or math.isnan(found):
+        return found is not None and math.isnan(float(stated))
+    return found == stated
 
 
 def _check_resolution(header: Header, resolution: tuple[float, float], href: str) -> None:

@@ -12,7 +12,7 @@ from carbon_assets.errors import RasterError
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
-DRIVERS = ["GTiff"]
+DRIVER = "GTiff"
 """GDAL opens nothing else; a COG is a GTiff."""
 
 GDAL_OPTIONS = {
@@ -66,7 +66,7 @@ def open_raster(href: str) -> DatasetReader:
             do="check the href and its {vintage} and {tile} placeholders, or fetch the file",
         )
     try:
-        return rasterio.open(gdal_name(href), driver=DRIVERS)
+        return rasterio.open(gdal_name(href), driver=DRIVER)
     except RasterioError as error:
         raise unreadable(href, error) from error
 

@@ -1,0 +1,164 @@
+"""Registering rasters: every file is opened, checked against the catalogue, and hashed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from carbon_assets.errors import CatalogueError
+from carbon_assets.intake.files import File, current_file
+from carbon_assets.rasters.registered import Bounds, RegisteredSource, SourceFile
+from carbon_assets.reference.catalogue import SourceVersion
+from carbon_assets.store.models import RasterDataSource, SourceBinding
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Which source version feeds a slot, with the addresses of its files filled in."""
+
+    slot: str
+    version: SourceVersion
+
+
+def register(
+    connection: Connection,
+    company_id: int,
+    bindings: Sequence[Binding],
+    vintages: Iterable[int],
+    bounds: Sequence[Bounds],
+) -> dict[str, RegisteredSource]:
+    """Register the sources of a company in the caller's transaction.
+
+    Args:
+        connection: An open transaction.
+        company_id: Tenant.
+        bindings: What feeds each slot.
+        vintages: Vintages that must be there.
+        bounds: Bounds of the places, to know which tiles are needed.
+
+    Raises:
+        CatalogueError: ``SOURCE_REDEFINED`` if a version says something else than when it was
+            first registered, ``VINTAGE_UNAVAILABLE``.
+        RasterError: ``RASTER_MISSING``, ``RASTER_UNREADABLE``, ``RASTER_TRUNCATED``,
+            ``HEADER_MISMATCH``, ``UNKNOWN_CLASS``.
+    """
+    found = {}
+    for binding in bindings:
+        version = binding.version
+        source_id = _save_version(connection, version)
+        files = tuple(_files(connection, source_id, version, vintages, bounds))
+        manifest = manifest_hash(files)
+        hrefs = {band.name: band.href for band in version.bands}
+        values = {"raster_source_id": source_id, "hrefs": hrefs, "manifest_hash": manifest}
+        row = insert(SourceBinding).values(company_id=company_id, slot=binding.slot, **values)
+        connection.execute(
+            row.on_conflict_do_update(index_elements=["company_id", "slot"], set_=values)
+        )
+        connection.execute(
+            update(RasterDataSource)
+            .where(RasterDataSource.id == source_id)
+            .where(RasterDataSource.manifest_hash != manifest)
+            .values(manifest_hash=manifest)
+        )
+        found[binding.slot] = RegisteredSource(source_id, version, files)
+    return found
+
+
+def bound_sources(connection: Connection, company_id: int) -> list[Binding]:
+    """Return a company's bindings as they were last registered."""
+    rows = connection.execute(
+        select(SourceBinding.slot, SourceBinding.hrefs, RasterDataSource.catalogue)
+        .join(RasterDataSource, RasterDataSource.id == SourceBinding.raster_source_id)
+        .where(SourceBinding.company_id == company_id)
+        .order_by(SourceBinding.slot)
+    )
+    return [Binding(row.slot, _with_hrefs(row.catalogue, row.hrefs)) for row in rows]
+
+
+def _with_hrefs(catalogue: Mapping[str, Any], hrefs: Mapping[str, str]) -> SourceVersion:
+    bands = [{**band, "href": hrefs[band["name"]]} for band in catalogue["bands"]]
+    return SourceVersion.model_validate({**catalogue, "bands": bands})
+
+
+def _files(
+    connection: Connection,
+    source_id: int,
+    version: SourceVersion,
+    vintages: Iterable[int],
+    bounds: Sequence[Bounds],
+) -> Iterator[SourceFile]:
+    years = sorted({version.vintage_for(vintage) for vintage in vintages})
+    tiles: list[str | None] = [None]
+    if version.tiles:
+        tiles = [*sorted({tile for box in bounds for tile in version.tiles_for_bounds(*box)})]
+    for band in version.bands:
+        for year in years:
+            for tile in tiles:
+                file = File(source_id, version, band, None if version.epoch else year, tile)
+                href = version.href(band.name, year, tile)
+                yield SourceFile(band.name, year, tile, current_file(connection, file, href))
+
+
+def manifest_hash(files: Iterable[SourceFile]) -> str:
+    """``sha256:…`` over the contents of a source's files: its data version in Dagster."""
+    lines = sorted(f"{f.band} {f.year} {f.tile} {f.file.content_hash}" for f in files)
+    return f"sha256:{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()}"
+
+
+_WORDING = {"title", "licence", "citation", "facts"}
+"""What may be reworded without making another version."""
+
+
+def _save_version(connection: Connection, version: SourceVersion) -> int:
+    document = _document(version)
+    addresses = [band.href or "" for band in version.bands]
+    row = insert(RasterDataSource).values(
+        key=version.key,
+        version=version.version,
+        family=version.family,
+        title=version.title,
+        quantity_kind=version.quantity,
+        storage_tier=_tier(addresses[0]),
+        uri_pattern=addresses[0],
+        manifest_hash=manifest_hash([]),
+        catalogue=document,
+        licence=version.licence,
+        citation=version.citation,
+        epoch=version.epoch,
+    )
+    connection.execute(row.on_conflict_do_nothing(index_elements=["key", "version"]))
+    saved = connection.execute(
+        select(RasterDataSource.id, RasterDataSource.catalogue).where(
+            RasterDataSource.key == version.key, RasterDataSource.version == version.version
+        )
+    ).one()
+    _require_same(version, saved.catalogue, document)
+    return int(saved.id)
+
+
+def _document(version: SourceVersion) -> dict[str, Any]:
+    """Catalogue entry without addresses, which belong to a binding."""
+    document = version.model_dump(mode="json")
+    document["bands"] = [{**band, "href": None} for band in document["bands"]]
+    return document
+
+
+def _require_same(version: SourceVersion, saved: dict[str, Any], given: dict[str, Any]) -> None:
+    changed = sorted(name for name in given.keys() - _WORDING if given[name] != saved.get(name))
+    if changed:
+        raise CatalogueError(
+            "SOURCE_REDEFINED",
+            f"{version.label} was registered before with another {', '.join(changed)}",
+            do="a registered version never changes: give the corrected entry a new version",
+            details={"fields": changed},
+        )
+
+
+def _tier(href: str) -> str:
+    scheme = href.split("://", 1)[0] if "://" in href else "local"
+    return {"http": "https"}.get(scheme, scheme)

@@ -1,0 +1,92 @@
+"""The fingerprint of one computation (version 1).
+
+SHA-256 over the canonical JSON of ``{asset, fingerprint, geometry, inputs, upstream}``: the
+stored polygon's hash, the input document (rasters by content, reference rows, parameters,
+code, numerics), and the fingerprints of the partitions that were read. It holds no clock,
+path, row number or run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from carbon_assets.provenance.canonical import canonical, digest
+
+FINGERPRINT_VERSION = 1
+"""Changes only with the rules above, announced in the changelog: all receipts become stale."""
+
+CAUSES = {
+    "rasters": "raster_version",
+    "reference": "reference_data",
+    "parameters": "parameter",
+    "code": "code",
+    "numerics": "library",
+}
+"""Part of an input document → cause of staleness when that part differs."""
+
+
+@dataclass(frozen=True)
+class InputDocument:
+    """What all partitions of one asset, vintage and zone share.
+
+    Attributes:
+        asset: Asset key.
+        document: JSON-ready mapping with the parts named in :data:`CAUSES`.
+    """
+
+    asset: str
+    document: Mapping[str, Any]
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of the canonical document, 32 bytes."""
+        return hashlib.sha256(self._text).digest()
+
+    @cached_property
+    def _text(self) -> bytes:
+        return canonical(self.document)
+
+    def fingerprint(self, geometry_hash: str | None, upstream: Sequence[bytes] = ()) -> bytes:
+        """Fingerprint of one partition, 32 bytes.
+
+        Args:
+            geometry_hash: ``sha256:…`` of the stored polygon; None for an asset that reads
+                none itself.
+            upstream: Fingerprints of the partitions read, in the order of the asset's edges.
+        """
+        head = canonical(
+            {"asset": self.asset, "fingerprint": FINGERPRINT_VERSION, "geometry": geometry_hash}
+        )
+        tail = canonical([one.hex() for one in upstream])
+        # Keys stand in RFC 8785 order, so the parts may be joined as texts.
+        text = head[:-1] + b',"inputs":' + self._text + b',"upstream":' + tail + b"}"
+        return hashlib.sha256(text).digest()
+
+
+def causes(recorded: Mapping[str, Any], expected: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return which parts of two input documents differ, as causes of staleness."""
+    parts = [
+        cause
+        for part, cause in CAUSES.items()
+        if digest(recorded.get(part)) != digest(expected.get(part))
+    ]
+    rest = CAUSES.keys()
+    if {k: v for k, v in recorded.items() if k not in rest} != {
+        k: v for k, v in expected.items() if k not in rest
+    }:
+        parts.append("parameter")
+    return tuple(dict.fromkeys(parts)) or ("parameter",)
+
+
+def as_text(fingerprint: bytes) -> str:
+    """Write a fingerprint as the text columns hold it."""
+    return f"sha256:{fingerprint.hex()}"
+
+
+def as_bytes(fingerprint: str) -> bytes:
+    """Inverse of :func:`as_text`."""
+    return bytes.fromhex(fingerprint.removeprefix("sha256:"))

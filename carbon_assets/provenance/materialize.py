@@ -1,0 +1,181 @@
+"""Computing what is stale, chunk by chunk: each chunk is one transaction.
+
+Rows and the history that makes them current are committed together. After a kill at any
+point the chunks before it stand, the one it struck has left no trace, and the same call goes
+on from there without computing anything twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from carbon_assets.metrics.derive import derive_metrics
+from carbon_assets.metrics.model import Metric
+from carbon_assets.provenance.graph import FARM_METRICS
+from carbon_assets.provenance.plan import Key, Step, lock_asset, plan
+from carbon_assets.provenance.record import record_history, write_metrics, write_receipts
+from carbon_assets.provenance.rows import current_receipts
+from carbon_assets.provenance.world import CompanyWorld, land_cover_legend
+from carbon_assets.rasters.opening import gdal_session
+from carbon_assets.rasters.reader import OpenRasters
+from carbon_assets.runners.bound import BoundRunner
+from carbon_assets.runners.compute import (
+    PlaceTask,
+    compute_place,
+    in_block_order,
+    require_coverage,
+)
+from carbon_assets.runners.receipts import PartitionReceipts
+from carbon_assets.store.database import Database
+from carbon_assets.store.engines import transaction
+
+CHUNK_PARTITIONS = 2_000
+"""Partitions committed together: 200 farms of ten vintages."""
+
+Compute = Callable[
+    [BoundRunner, Sequence[PlaceTask], Mapping[int, Sequence[int]]], Iterator[PartitionReceipts]
+]
+"""How a chunk's places are computed: in this process, or spread over several."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one partition.
+
+    Attributes:
+        place_id: Row of ``farms``.
+        vintage: Vintage year.
+        action: ``computed``, ``confirmed`` (an earlier computation is current again) or
+            ``fresh`` (nothing to do).
+        causes: Why it was stale.
+        rows: Rows written.
+    """
+
+    place_id: int
+    vintage: int
+    action: str
+    causes: tuple[str, ...] = ()
+    rows: int = 0
+
+
+def compute_here(
+    bound: BoundRunner, places: Sequence[PlaceTask], vintages: Mapping[int, Sequence[int]]
+) -> Iterator[PartitionReceipts]:
+    """Compute a chunk in this process, each raster block decoded once."""
+    with gdal_session(), OpenRasters() as rasters:
+        for place in in_block_order(bound, places):
+            yield from compute_place(bound, place, vintages[place.place_id], rasters)
+
+
+def materialize(
+    database: Database,
+    world: CompanyWorld,
+    asset: str,
+    keys: Iterable[Key],
+    *,
+    run_id: str | None = None,
+    compute: Compute = compute_here,
+) -> Iterator[list[Outcome]]:
+    """Bring partitions of one asset up to date.
+
+    Args:
+        database: The database.
+        world: The company that the places belong to.
+        asset: Asset key.
+        keys: (place, vintage) of the partitions.
+        run_id: Dagster run, for the history.
+        compute: How places are computed.
+
+    Yields:
+        The outcomes of each chunk, after its transaction is committed.
+
+    Raises:
+        RasterError: As :func:`carbon_assets.runners.compute.compute_place`; the chunk that
+            it struck has written nothing.
+    """
+    for chunk in _chunks(world, asset, keys):
+        with transaction(database) as connection:
+            lock_asset(connection, asset)
+            steps = plan(connection, world, asset, chunk)
+            work = [step for step in steps if not step.known]
+            if asset == FARM_METRICS:
+                written = _derive(connection, world, work)
+            else:
+                written = _compute(connection, world.runners[asset], world, work, compute)
+            record_history(connection, steps, run_id)
+        yield _outcomes(chunk, steps, written)
+
+
+def _chunks(world: CompanyWorld, asset: str, keys: Iterable[Key]) -> Iterator[list[Key]]:
+    """Whole places together, in the order of the raster's blocks."""
+    by_place: dict[int, list[Key]] = {}
+    for place_id, vintage in sorted(set(keys)):
+        if place_id in world.places:
+            by_place.setdefault(place_id, []).append((place_id, vintage))
+    order = list(by_place)
+    if asset in world.runners:
+        order = _block_order(world, world.runners[asset], order)
+    chunk: list[Key] = []
+    for place_id in order:
+        if chunk and len(chunk) + len(by_place[place_id]) > CHUNK_PARTITIONS:
+            yield chunk
+            chunk = []
+        chunk += by_place[place_id]
+    if chunk:
+        yield chunk
+
+
+def _block_order(world: CompanyWorld, bound: BoundRunner, places: list[int]) -> list[int]:
+    tasks = [
+        PlaceTask(i, place.key, b"", place.bounds, place.setting)
+        for i, place in ((i, world.places[i]) for i in places)
+    ]
+    return [task.place_id for task in in_block_order(bound, tasks)]
+
+
+def _compute(
+    connection: Connection,
+    bound: BoundRunner,
+    world: CompanyWorld,
+    steps: Sequence[Step],
+    compute: Compute,
+) -> dict[Key, int]:
+    if not steps:
+        return {}
+    vintages: dict[int, list[int]] = {}
+    for step in steps:
+        vintages.setdefault(step.place.id, []).append(step.vintage)
+    tasks = world.tasks(connection, vintages)
+    require_coverage(bound, tasks, steps[0].vintage)
+    made = list(compute(bound, tasks, vintages))
+    return write_receipts(connection, bound, {step.key: step for step in steps}, made)
+
+
+def _derive(connection: Connection, world: CompanyWorld, steps: Sequence[Step]) -> dict[Key, int]:
+    legend = land_cover_legend(world)
+    receipts = current_receipts(connection, [step.key for step in steps])
+    made: dict[Key, list[Metric]] = {
+        step.key: derive_metrics(
+            receipts.get(step.key, []), legend=legend, settings=step.place.metrics
+        )
+        for step in steps
+    }
+    return write_metrics(connection, {step.key: step for step in steps}, made)
+
+
+def _outcomes(
+    chunk: Iterable[Key], steps: Sequence[Step], written: Mapping[Key, int]
+) -> list[Outcome]:
+    by_key = {step.key: step for step in steps}
+    outcomes = []
+    for key in chunk:
+        step = by_key.get(key)
+        if step is None:
+            outcomes.append(Outcome(*key, action="fresh"))
+        else:
+            action = "confirmed" if step.known else "computed"
+            outcomes.append(Outcome(*key, action, step.causes, written.get(key, 0)))
+    return outcomes

@@ -1,0 +1,185 @@
+"""What should be computed now: companies, their places, and the rasters bound to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from carbon_assets.intake.sources import bound_sources, register
+from carbon_assets.metrics.settings import MetricSettings
+from carbon_assets.rasters.registered import Bounds, RegisteredSource
+from carbon_assets.reference.legend import load_legend
+from carbon_assets.runners.all_runners import RUNNERS
+from carbon_assets.runners.bound import BoundRunner
+from carbon_assets.runners.compute import PlaceTask
+from carbon_assets.runners.declaration import Setting
+from carbon_assets.store.models import Company, Farm, GeometryVersion, Project
+
+
+@dataclass(frozen=True)
+class Place:
+    """An active place with a polygon.
+
+    Attributes:
+        id: Row of ``farms``.
+        company_id: Tenant.
+        key: The user's key.
+        name: Display name.
+        kind: Kind of place.
+        partition_key: Permanent Dagster partition key.
+        project: Key of its project, or None.
+        vintages: Years that are computed for it.
+        geometry_version_id: Current row of ``geometry_versions``.
+        geometry_hash: ``sha256:…`` of the polygon's bytes.
+        bounds: West, south, east, north in degrees.
+        area_ha: Geodesic area.
+        setting: Biome and ecological zone, its own or its project's.
+        metrics: How its farm metrics are made.
+    """
+
+    id: int
+    company_id: int
+    key: str
+    name: str
+    kind: str
+    partition_key: str
+    project: str | None
+    vintages: tuple[int, ...]
+    geometry_version_id: int
+    geometry_hash: str
+    bounds: Bounds
+    area_ha: float
+    setting: Setting
+    metrics: MetricSettings
+
+
+@dataclass(frozen=True)
+class CompanyWorld:
+    """One tenant as it stands.
+
+    Attributes:
+        id: Row of ``companies``.
+        key: Its key.
+        places: Active places by row number.
+        runners: Runners whose sources are all bound, by asset key.
+        sources: Registered sources by slot.
+    """
+
+    id: int
+    key: str
+    places: Mapping[int, Place]
+    runners: Mapping[str, BoundRunner]
+    sources: Mapping[str, RegisteredSource]
+
+    def tasks(self, connection: Connection, place_ids: Iterable[int]) -> list[PlaceTask]:
+        """Return places with their polygons, ready to be computed."""
+        chosen = {i: self.places[i] for i in place_ids}
+        rows = connection.execute(
+            select(GeometryVersion.farm_id, GeometryVersion.geometry).where(
+                GeometryVersion.id.in_([place.geometry_version_id for place in chosen.values()])
+            )
+        )
+        return [
+            PlaceTask(
+                place_id=row.farm_id,
+                key=chosen[row.farm_id].key,
+                wkb=row.geometry,
+                bounds=chosen[row.farm_id].bounds,
+                setting=chosen[row.farm_id].setting,
+            )
+            for row in rows
+        ]
+
+
+def load_companies(connection: Connection, key: str | None = None) -> list[CompanyWorld]:
+    """Load one company or all, looking at every bound file for new content.
+
+    Raises:
+        RasterError: If a bound file is missing, unreadable or not what the catalogue says.
+    """
+    companies = select(Company.id, Company.key).order_by(Company.id)
+    if key is not None:
+        companies = companies.where(Company.key == key)
+    return [_load(connection, row.id, row.key) for row in connection.execute(companies).all()]
+
+
+def _load(connection: Connection, company_id: int, key: str) -> CompanyWorld:
+    places = _places(connection, company_id)
+    vintages = {vintage for place in places.values() for vintage in place.vintages}
+    bounds = [place.bounds for place in places.values()]
+    bindings = bound_sources(connection, company_id)
+    sources = register(connection, company_id, bindings, vintages, bounds) if vintages else {}
+    runners = {
+        runner.asset: BoundRunner(runner, {slot: sources[slot] for slot in runner.slots})
+        for runner in RUNNERS
+        if all(slot in sources for slot in runner.slots)
+    }
+    return CompanyWorld(company_id, key, places, runners, sources)
+
+
+def _places(connection: Connection, company_id: int) -> dict[int, Place]:
+    projects = {
+        row.id: row
+        for row in connection.execute(
+            select(Project.id, Project.key, Project.vintages, Project.settings).where(
+                Project.company_id == company_id
+            )
+        )
+    }
+    rows = connection.execute(
+        select(
+            Farm.id,
+            Farm.key,
+            Farm.name,
+            Farm.geometry_kind,
+            Farm.partition_key,
+            Farm.project_id,
+            Farm.biome,
+            Farm.ecological_zone,
+            Farm.geometry_version_id,
+            GeometryVersion.geometry_hash,
+            GeometryVersion.bbox,
+            GeometryVersion.area_ha,
+        )
+        .join(GeometryVersion, GeometryVersion.id == Farm.geometry_version_id)
+        .where(Farm.company_id == company_id, Farm.status == "active")
+        .order_by(Farm.id)
+    )
+    everywhere = tuple(sorted({v for project in projects.values() for v in project.vintages}))
+    return {
+        row.id: _place(company_id, row, projects.get(row.project_id), everywhere) for row in rows
+    }
+
+
+def _place(company_id: int, row: Any, project: Any, everywhere: tuple[int, ...]) -> Place:
+    """Join a place with its project; one without a project has the company's vintages."""
+    settings = project.settings if project else {}
+    west, south, east, north = row.bbox
+    return Place(
+        id=row.id,
+        company_id=company_id,
+        key=row.key,
+        name=row.name,
+        kind=row.geometry_kind,
+        partition_key=row.partition_key,
+        project=project.key if project else None,
+        vintages=tuple(project.vintages) if project else everywhere,
+        geometry_version_id=row.geometry_version_id,
+        geometry_hash=row.geometry_hash,
+        bounds=(west, south, east, north),
+        area_ha=row.area_ha,
+        setting=Setting(
+            biome=row.biome or settings.get("biome"),
+            ecological_zone=row.ecological_zone or settings.get("ecological_zone"),
+        ),
+        metrics=MetricSettings.from_project(settings),
+    )
+
+
+def land_cover_legend(world: CompanyWorld) -> Any:
+    """Legend of the company's land cover map, or None if none is bound."""
+    source = world.sources.get("land_cover")
+    return load_legend(source.version.legend) if source and source.version.legend else None
