@@ -46,7 +46,8 @@ class Database:
     def plain_app_url(self) -> str:
         """``app_url`` as libpq and psql read it, password included."""
         head, mark, query = self.app_url.partition("?")
-        return head.replace("postgresql+psycopg:", "postgresql:") + mark + query.replace("+", "%20")
+        scheme, _, address = head.replace(" ", "%20").partition(":")
+        return scheme.partition("+")[0] + ":" + address + mark + query.replace("+", "%20")
 
     def __str__(self) -> str:
         return self.place

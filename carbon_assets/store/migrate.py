@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import psycopg
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import URL, Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from carbon_assets.errors import StoreError
@@ -15,6 +16,8 @@ HEAD = "0001_land_chain"
 
 _LOCK = 4_951_760_157_141_521_099
 """Advisory lock of a database while its schema is upgraded (an arbitrary number)."""
+
+_ALEMBIC = threading.Lock()  # its environment is global to the process
 
 
 def is_current(connection: psycopg.Connection) -> bool:
@@ -47,10 +50,11 @@ def upgrade(owner_url: str) -> None:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             connection.execute(text("SET LOCAL search_path = public"))
-            _run_alembic(connection)
+            with _ALEMBIC:
+                _run_alembic(connection)
     except Exception as error:
         if isinstance(getattr(error, "orig", error), psycopg.errors.InsufficientPrivilege):
-            raise _no_rights(error, engine.url.username) from error
+            raise _no_rights(error, engine.url) from error
         raise
     finally:
         engine.dispose()
@@ -76,12 +80,12 @@ def _run_alembic(connection: Connection) -> None:
         ) from error
 
 
-def _no_rights(error: Exception, role: str | None) -> StoreError:
+def _no_rights(error: Exception, url: URL) -> StoreError:
     reason = str(getattr(error, "orig", error)).splitlines()[0]
     return StoreError(
         "DATABASE_NO_RIGHTS",
-        f"Role {role} may not create the schema: {reason}",
-        do="Have the database's administrator run: "
-        f'GRANT CREATE ON DATABASE <database> TO "{role}"; '
-        f'GRANT CREATE ON SCHEMA public TO "{role}";',
+        f"Role {url.username} may not create the schema: {reason}",
+        do="Have the database's administrator run, in that database: "
+        f'GRANT CREATE ON DATABASE "{url.database}" TO "{url.username}"; '
+        f'GRANT CREATE ON SCHEMA public TO "{url.username}";',
     )

@@ -33,6 +33,7 @@ _SETTINGS = {
 _START_SECONDS = 120.0
 _PORT_ATTEMPTS = 5
 _LOG_LIMIT_BYTES = 10_000_000
+_SSL_REQUEST = bytes.fromhex("00000008 04d2162f")
 
 
 @dataclass(frozen=True)
@@ -206,14 +207,16 @@ def _launch(cluster: Cluster, account: placement.Account | None, log: int) -> No
 
 
 def _answering(cluster: Cluster) -> int | None:
+    """Return the port if a PostgreSQL server answers there to a request for encryption."""
     found = cluster.postmaster()
     if found is None:
         return None
     try:
-        socket.create_connection((HOST, found[1]), timeout=2).close()
+        with socket.create_connection((HOST, found[1]), timeout=2) as connection:
+            connection.sendall(_SSL_REQUEST)
+            return found[1] if connection.recv(1) in (b"N", b"S") else None
     except OSError:
         return None
-    return found[1]
 
 
 def _free_port() -> int:

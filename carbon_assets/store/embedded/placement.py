@@ -133,7 +133,7 @@ def _succeeds(account: Account, *command: str) -> bool:
         done = subprocess.run(  # type: ignore[call-overload]  # noqa: S603 - own commands
             command, cwd="/", capture_output=True, check=False, **account.arguments()
         )
-    except PermissionError:
+    except OSError:
         return False
     return bool(done.returncode == 0)
 
