@@ -133,9 +133,7 @@ def land_cover_metrics(
     yield from _forest(cover, _forest_ids(legend, settings))
 
 
-def _area(
-    cover: LandCover, code: str, value: float | None, formula: str, **fields: Any
-) -> Derived:
+def _area(cover: LandCover, code: str, value: float | None, formula: str, **fields: Any) -> Derived:
     defaults: dict[str, Any] = {"unit": "ha", "sources": ((cover.receipt, "primary"),)}
     return Derived(code, value, formula=formula, **(defaults | fields))
 
