@@ -123,6 +123,34 @@ def bounding_range(
     )
 
 
+def inside_range(
+    instance: DagsterInstance,
+    first: PlaceVintage,
+    last: PlaceVintage,
+    wanted: Iterable[tuple[str, int]],
+) -> list[PlaceVintage]:
+    """Return the partitions of a work list that lie in a rectangle.
+
+    Args:
+        instance: Dagster instance, which knows the order of the places.
+        first: First corner of the rectangle.
+        last: Last corner, inclusive.
+        wanted: Place keys with vintages, in any order.
+
+    Returns:
+        Without repeats, by position of the place, then by vintage.
+    """
+    position = {place: n for n, place in enumerate(instance.get_dynamic_partitions(FARM))}
+    places = range(position[first.place], position[last.place] + 1)
+    vintages = range(first.vintage, last.vintage + 1)
+    inside = {
+        PlaceVintage(place, vintage)
+        for place, vintage in wanted
+        if position.get(place, -1) in places and vintage in vintages
+    }
+    return sorted(inside, key=lambda item: (position[item.place], item.vintage))
+
+
 def range_tags(instance: DagsterInstance, wanted: Iterable[PlaceVintage]) -> Mapping[str, str]:
     """Return the run tags that make one run cover a work list, see :func:`bounding_range`.
 

@@ -129,6 +129,19 @@ def test_a_failing_blocking_check_stops_what_is_downstream(chain: Chain) -> None
     assert partitions_of(result, METRICS) == []
 
 
+def test_a_failing_check_of_its_own_step_stops_what_is_downstream_too(chain: Chain) -> None:
+
+    @dg.asset_check(asset=LAND_COVER, blocking=True)
+    def never_passes() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False)
+
+    chain.checks.append(never_passes)
+    result = chain.run(LAND_COVER, METRICS, tags=RANGE)
+    assert not result.success
+    assert partitions_of(result, LAND_COVER) == ALL
+    assert partitions_of(result, METRICS) == []
+
+
 def test_upstreams_must_be_the_declared_ones(instance: dg.DagsterInstance) -> None:
     @dg.asset(partitions_def=place_vintages, deps=[LAND_COVER])
     def wrong(context: dg.AssetExecutionContext) -> dg.MaterializeResult:

@@ -10,6 +10,7 @@ from carbon_assets.orchestration.partitions import (
     PlaceVintage,
     add_places,
     bounding_range,
+    inside_range,
     parse_key,
     place_vintages,
     range_tags,
@@ -67,3 +68,19 @@ def test_an_unknown_place_or_an_empty_list_has_no_range(instance: dg.DagsterInst
         bounding_range(instance, [PlaceVintage("a-1", 2000), PlaceVintage("z-9", 2000)])
     with pytest.raises(ValueError, match="empty"):
         bounding_range(instance, [])
+
+
+def test_a_work_list_is_cut_to_the_rectangle_and_ordered(instance: dg.DagsterInstance) -> None:
+    add_places(instance, ["d-4", "c-3", "b-2", "a-1"])
+    wanted = [
+        ("b-2", 2001),
+        ("c-3", 2002),
+        ("c-3", 2001),
+        ("b-2", 2001),
+        ("a-1", 2001),
+        ("d-4", 2001),
+        ("b-2", 1999),
+        ("unknown", 2001),
+    ]
+    found = inside_range(instance, PlaceVintage("c-3", 2000), PlaceVintage("b-2", 2002), wanted)
+    assert found == [("c-3", 2001), ("c-3", 2002), ("b-2", 2001)]

@@ -1,1 +1,1 @@
-"""The assets, one module per link of the chain."""
+"""The assets, one module per link of the chain, and the builder that joins them."""

@@ -1,0 +1,58 @@
+"""L2: farm metrics in canonical units, each linked to its receipts.
+
+Annotations are not postponed: Dagster reads that of ``context`` as it stands.
+"""
+
+import dagster as dg
+
+from carbon_assets.metrics.tables import FARM_METRICS as METRICS
+from carbon_assets.orchestration.assets.partitioned import Yielded, bring_up_to_date
+from carbon_assets.orchestration.events import Upstream
+from carbon_assets.orchestration.metadata import table_schema
+from carbon_assets.orchestration.names import FARM_METRICS, METRICS_GROUP, OWNERS, receipts_key
+from carbon_assets.orchestration.partitions import place_vintages
+from carbon_assets.orchestration.preview import CHECK_NAME
+from carbon_assets.orchestration.store import CarbonStore
+from carbon_assets.provenance.code import code_hash
+from carbon_assets.provenance.expectation import DERIVE
+from carbon_assets.provenance.graph import FARM_METRICS as ASSET
+from carbon_assets.runners.all_runners import RUNNERS
+
+
+def farm_metrics_asset() -> dg.AssetsDefinition:
+    """Build the asset of farm metrics."""
+    upstreams = [Upstream(receipts_key(runner)) for runner in RUNNERS]
+
+    @dg.asset(
+        key=FARM_METRICS,
+        deps=[upstream.key for upstream in upstreams],
+        partitions_def=place_vintages,
+        group_name=METRICS_GROUP,
+        owners=OWNERS,
+        kinds={"postgres", "python"},
+        code_version=code_hash(DERIVE)[:19],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        description=(
+            "Areas, forest cover, carbon densities and stocks per place and vintage, in "
+            "canonical units. Each metric names the receipts that it follows from, with their "
+            "roles, in `farm_metric_sources`. Rows: `farm_metrics`, which never change."
+        ),
+        check_specs=[
+            dg.AssetCheckSpec(
+                CHECK_NAME,
+                asset=FARM_METRICS,
+                blocking=True,
+                description="Every metric of the run obeys the table's rules; areas sum up.",
+            )
+        ],
+        metadata={
+            "dagster/column_schema": table_schema(METRICS),
+            "dagster/table_name": "public.farm_metrics",
+        },
+    )
+    def farm_metrics(
+        context: dg.AssetExecutionContext, store: dg.ResourceParam[CarbonStore]
+    ) -> Yielded:
+        yield from bring_up_to_date(context, store, ASSET, upstreams)
+
+    return farm_metrics

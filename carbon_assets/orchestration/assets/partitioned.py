@@ -1,0 +1,121 @@
+"""What every place × vintage asset does: compute what is stale, tell Dagster, check the rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+
+from carbon_assets.errors import CarbonAssetsError
+from carbon_assets.orchestration.events import PartitionEvents, Upstream, wanted_partitions
+from carbon_assets.orchestration.preview import asset_summary, check_result
+from carbon_assets.orchestration.store import CarbonStore, places_by_partition
+from carbon_assets.provenance.announce import announced
+from carbon_assets.provenance.fingerprint import as_text
+from carbon_assets.provenance.materialize import Outcome, materialize
+from carbon_assets.provenance.plan import Key
+from carbon_assets.provenance.rows import current_fingerprints
+from carbon_assets.provenance.world import CompanyWorld
+from carbon_assets.store.engines import transaction
+
+Yielded = Iterator[
+    dg.AssetMaterialization
+    | dg.AssetObservation
+    | dg.AssetCheckResult
+    | dg.MaterializeResult[Any]
+]
+
+
+def bring_up_to_date(
+    context: dg.AssetExecutionContext, store: CarbonStore, asset: str, upstreams: Sequence[Upstream]
+) -> Yielded:
+    """Compute the stale partitions among those that a run covers, and report all of them.
+
+    A partition that is fresh is reported again without being computed. One whose place is
+    gone, or whose vintage its project does not have, is passed over.
+    """
+    companies = store.companies()
+    places = places_by_partition(companies)
+    wanted = {
+        (places[one.place].id, one.vintage): str(one.key)
+        for one in wanted_partitions(context, store.work_list)
+        if one.place in places and one.vintage in places[one.place].vintages
+    }
+    events = PartitionEvents(context, wanted.values(), upstreams)
+    done: list[Outcome] = []
+    for company in companies:
+        done += _materialize(context, store, company, asset, wanted)
+    by_key = {(one.place_id, one.vintage): one for one in done}
+    marks = _fingerprints(store, asset, by_key)
+    for key, outcome in by_key.items():
+        yield events.materialization(wanted[key], as_text(marks[key]), _facts(outcome))
+    yield from _report(context, store, companies, asset, by_key)
+    yield events.finished(_totals(done))
+    with transaction(store.opened()) as connection:
+        announced(connection, asset, by_key.keys())
+
+
+def _materialize(
+    context: dg.AssetExecutionContext,
+    store: CarbonStore,
+    company: CompanyWorld,
+    asset: str,
+    wanted: Collection[Key],
+) -> Iterator[Outcome]:
+    keys = [key for key in wanted if key[0] in company.places]
+    if not keys or not company.computes(asset):
+        return
+    done = 0
+    store.progress(asset, done, len(keys))
+    try:
+        for chunk in materialize(
+            store.opened(), company, asset, keys, run_id=context.run_id, compute=store.compute
+        ):
+            yield from chunk
+            done += len(chunk)
+            store.progress(asset, done, len(keys))
+            context.log.info(f"{company.key}: {done} of {len(keys)} partitions committed")
+    except CarbonAssetsError as error:
+        store.errors.append(error)
+        raise dg.Failure(
+            description=str(error),
+            metadata={"code": error.code, "where": error.where or "", "do": error.do or ""},
+            allow_retries=False,
+        ) from error
+
+
+def _fingerprints(store: CarbonStore, asset: str, keys: Collection[Key]) -> dict[Key, bytes]:
+    with transaction(store.opened()) as connection:
+        return current_fingerprints(connection, asset, keys)
+
+
+def _facts(outcome: Outcome) -> dict[str, Any]:
+    facts: dict[str, Any] = {"action": outcome.action}
+    if outcome.causes:
+        facts["cause"] = ", ".join(outcome.causes)
+    if outcome.rows:
+        facts["dagster/partition_row_count"] = outcome.rows
+    return facts
+
+
+def _totals(done: Sequence[Outcome]) -> dict[str, int]:
+    counts = Counter(one.action for one in done)
+    rows = sum(one.rows for one in done)
+    return {**{f"partitions {name}": n for name, n in sorted(counts.items())}, "rows": rows}
+
+
+def _report(
+    context: dg.AssetExecutionContext,
+    store: CarbonStore,
+    companies: Sequence[CompanyWorld],
+    asset: str,
+    done: Collection[Key],
+) -> Yielded:
+    """Check the rows of the run, then show a map and a small table on the asset."""
+    key = context.asset_key
+    yield check_result(store.opened(), asset, key, done)
+    if done:
+        metadata = asset_summary(store.opened(), companies, asset, done)
+        yield dg.AssetObservation(key, metadata=metadata)

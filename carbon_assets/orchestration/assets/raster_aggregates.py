@@ -1,0 +1,73 @@
+"""L1: receipts, one asset per runner.
+
+Annotations are not postponed: Dagster reads that of ``context`` as it stands.
+"""
+
+import dagster as dg
+
+from carbon_assets.metrics.tables import BIOMASS_RECEIPTS as RECEIPTS
+from carbon_assets.orchestration.assets.partitioned import Yielded, bring_up_to_date
+from carbon_assets.orchestration.events import Upstream
+from carbon_assets.orchestration.metadata import table_schema
+from carbon_assets.orchestration.names import (
+    OWNERS,
+    PLACE_GEOMETRIES,
+    RECEIPTS_GROUP,
+    families_for,
+    receipts_key,
+    source_key,
+)
+from carbon_assets.orchestration.partitions import parse_key, place_vintages
+from carbon_assets.orchestration.preview import CHECK_NAME
+from carbon_assets.orchestration.store import CarbonStore
+from carbon_assets.provenance.code import code_hash
+from carbon_assets.provenance.expectation import COMPUTE
+from carbon_assets.runners.declaration import Runner
+
+
+def receipts_asset(runner: Runner) -> dg.AssetsDefinition:
+    """Build the asset of a runner's receipts."""
+    key = receipts_key(runner)
+    sources = [source_key(family) for family in families_for(runner)]
+    upstreams = [
+        Upstream(PLACE_GEOMETRIES, reads=lambda partition: (parse_key(partition).place,)),
+        *(Upstream(source, reads=None) for source in sources),
+    ]
+
+    @dg.asset(
+        key=key,
+        deps=[
+            dg.AssetDep(
+                PLACE_GEOMETRIES,
+                partition_mapping=dg.MultiToSingleDimensionPartitionMapping("farm"),
+            ),
+            *sources,
+        ],
+        partitions_def=place_vintages,
+        group_name=RECEIPTS_GROUP,
+        owners=OWNERS,
+        kinds={"postgres", "python"},
+        code_version=code_hash(COMPUTE, runner.module)[:19],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        description=f"{runner.description} Rows: `raster_aggregates`, which never change.",
+        check_specs=[_check(key)],
+        metadata={
+            "dagster/column_schema": table_schema(RECEIPTS),
+            "dagster/table_name": "public.raster_aggregates",
+        },
+    )
+    def receipts(
+        context: dg.AssetExecutionContext, store: dg.ResourceParam[CarbonStore]
+    ) -> Yielded:
+        yield from bring_up_to_date(context, store, runner.asset, upstreams)
+
+    return receipts
+
+
+def _check(key: dg.AssetKey) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        CHECK_NAME,
+        asset=key,
+        blocking=True,
+        description="Every receipt of the run obeys the table's rules; strata sum to the whole.",
+    )

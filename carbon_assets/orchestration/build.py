@@ -1,0 +1,32 @@
+"""One function builds what Dagster loads; tests call it with a store of their own."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from carbon_assets.orchestration.assets.farm_metrics import farm_metrics_asset
+from carbon_assets.orchestration.assets.places import place_geometries_asset
+from carbon_assets.orchestration.assets.raster_aggregates import receipts_asset
+from carbon_assets.orchestration.assets.raster_sources import raster_sources_asset
+from carbon_assets.orchestration.store import CarbonStore
+from carbon_assets.runners.all_runners import RUNNERS
+
+
+def build_definitions(store: CarbonStore | None = None) -> dg.Definitions:
+    """Return all assets with their resource.
+
+    Args:
+        store: Database and callbacks; by default the database of ``CARBON_HOME`` or
+            ``CARBON_DATABASE_URL``, opened when an asset first runs.
+    """
+    return dg.Definitions(
+        assets=[
+            raster_sources_asset(),
+            place_geometries_asset(),
+            *(receipts_asset(runner) for runner in RUNNERS),
+            farm_metrics_asset(),
+        ],
+        resources={
+            "store": dg.ResourceDefinition.hardcoded_resource(store or CarbonStore()),
+        },
+    )

@@ -1,0 +1,76 @@
+"""What assets share: the database, the companies as they stand, and who is told of progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+
+from carbon_assets.errors import CarbonAssetsError
+from carbon_assets.orchestration.partitions import PlaceVintage
+from carbon_assets.provenance.materialize import Compute, compute_here
+from carbon_assets.provenance.world import CompanyWorld, Place, load_companies
+from carbon_assets.store.copying import copy_rows
+from carbon_assets.store.database import Database, open_database
+from carbon_assets.store.engines import transaction
+from carbon_assets.store.models import Farm, WorkList, WorkListItem
+
+Progress = Callable[[str, int, int], None]
+"""Called with asset key, partitions done and partitions to do."""
+
+
+def _silent(_asset: str, _done: int, _total: int) -> None:
+    pass
+
+
+@dataclass
+class CarbonStore:
+    """Dagster resource ``store``.
+
+    Attributes:
+        database: The database; opened on first use when none is given.
+        progress: Who is told how far an asset is.
+        compute: How a chunk's places are computed.
+        errors: User-facing errors that struck assets of this process, the newest last.
+    """
+
+    database: Database | None = None
+    progress: Progress = _silent
+    compute: Compute = compute_here
+    errors: list[CarbonAssetsError] = field(default_factory=list)
+
+    def opened(self) -> Database:
+        """The database, opened if need be."""
+        if self.database is None:
+            self.database = open_database()
+        return self.database
+
+    def companies(self) -> list[CompanyWorld]:
+        """Every company as it stands now."""
+        with transaction(self.opened()) as connection:
+            return load_companies(connection)
+
+    def work_list(self, number: int) -> list[PlaceVintage]:
+        """Partitions of a stored work list."""
+        query = (
+            select(Farm.partition_key, WorkListItem.vintage)
+            .join(Farm, Farm.id == WorkListItem.farm_id)
+            .where(WorkListItem.work_list_id == number)
+        )
+        with transaction(self.opened()) as connection:
+            return [PlaceVintage(row[0], row[1]) for row in connection.execute(query)]
+
+    def save_work_list(self, purpose: str, items: Iterable[tuple[int, int]]) -> int:
+        """Store (place, vintage) pairs as a work list and return its number."""
+        with transaction(self.opened()) as connection:
+            row = WorkList.__table__.insert().values(purpose=purpose)  # type: ignore[attr-defined]
+            number = int(connection.execute(row.returning(WorkList.id)).scalar_one())
+            rows = [(number, place, vintage) for place, vintage in sorted(set(items))]
+            copy_rows(connection, WorkListItem, ["work_list_id", "farm_id", "vintage"], rows)
+        return number
+
+
+def places_by_partition(companies: Sequence[CompanyWorld]) -> dict[str, Place]:
+    """Active places by their permanent partition key."""
+    return {place.partition_key: place for one in companies for place in one.places.values()}
