@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,4 +75,5 @@ def _plain(value: Any) -> Any:
         return value
     if pd.isna(value):
         return None
-    return value.item() if hasattr(value, "item") else value
+    value = value.item() if hasattr(value, "item") else value
+    return str(value) if value in (math.inf, -math.inf) else value

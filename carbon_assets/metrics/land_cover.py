@@ -11,7 +11,7 @@ from typing import Any
 from carbon_assets.errors import CatalogueError
 from carbon_assets.metrics.building import Derived
 from carbon_assets.metrics.model import ReceiptRow
-from carbon_assets.metrics.settings import MetricSettings
+from carbon_assets.metrics.settings import FOREST_CHOICES, MetricSettings
 from carbon_assets.reference.legend import Legend
 from carbon_assets.reference.units import convert
 
@@ -38,6 +38,16 @@ class LandCover:
         histogram = self.receipt.histogram or {}
         return {int(i): float(histogram[i]["ha"]) for i in sorted(histogram, key=int)}
 
+    @cached_property
+    def observed_ids(self) -> frozenset[int]:
+        """Classes that say what the land is."""
+        return self.legend.observed_ids
+
+    @cached_property
+    def groups(self) -> Mapping[str, frozenset[int]]:
+        """Class ids by group, for the groups that the legend has."""
+        return {str(group): ids for group, ids in self.legend.groups.items()}
+
     @property
     def outside(self) -> float:
         """Covered area beyond the edge of the raster, hectares."""
@@ -46,12 +56,12 @@ class LandCover:
     @property
     def observed(self) -> float:
         """Area of the classes that say what the land is, hectares."""
-        return self.area(self.legend.observed_ids)
+        return self.area(self.observed_ids)
 
     @property
     def not_observed(self) -> float:
         """All other area: classes that mean "not observed", nodata tags, beyond the raster."""
-        unobserved = (ha for i, ha in self.hectares.items() if i not in self.legend.observed_ids)
+        unobserved = (ha for i, ha in self.hectares.items() if i not in self.observed_ids)
         return math.fsum([*unobserved, self.outside])
 
     def area(self, ids: Iterable[int]) -> float:
@@ -127,10 +137,10 @@ def land_cover_metrics(
     for rule in EXTENT_RULES:
         yield _area(cover, rule.code, rule.hectares(cover), rule.formula, rests_on_data=False)
     yield from _classes(cover)
-    for group, ids in legend.groups.items():
+    for group, ids in cover.groups.items():
         if group != "not_observed":
             yield _area(cover, f"{group}_area", _known(cover, ids), f"{_hectares(ids)} of primary")
-    yield from _forest(cover, _forest_ids(legend, settings))
+    yield from _forest(cover, _forest_ids(cover, settings))
 
 
 def _area(cover: LandCover, code: str, value: float | None, formula: str, **fields: Any) -> Derived:
@@ -139,15 +149,16 @@ def _area(cover: LandCover, code: str, value: float | None, formula: str, **fiel
 
 
 def _classes(cover: LandCover) -> Iterator[Derived]:
+    known = set(cover.legend.ids)
     for class_id, hectares in cover.hectares.items():
-        if class_id in cover.legend.ids:  # others are nodata tags of the file
+        if class_id in known:  # others are nodata tags of the file
             yield _area(
                 cover,
                 "class_area",
                 hectares,
                 f"{_hectares([class_id])} of primary ({cover.legend.get(class_id).name})",
                 stratum_filter={"class": str(class_id)},
-                rests_on_data=class_id in cover.legend.observed_ids,
+                rests_on_data=class_id in cover.observed_ids,
             )
 
 
@@ -175,17 +186,17 @@ def _known(cover: LandCover, ids: frozenset[int]) -> float | None:
     return cover.area(ids) if cover.receipt.has_data else None
 
 
-def _forest_ids(legend: Legend, settings: MetricSettings) -> frozenset[int]:
-    by_group = {str(group): ids for group, ids in legend.groups.items()}
-    missing = [group for group in settings.forest_groups if group not in by_group]
+def _forest_ids(cover: LandCover, settings: MetricSettings) -> frozenset[int]:
+    groups, legend = cover.groups, cover.legend
+    missing = [group for group in settings.forest_groups if group not in groups]
     if missing:
         raise CatalogueError(
             "FOREST_GROUP_NOT_IN_LEGEND",
             f"the forest definition names {missing[0]}, but legend {legend.name} has no such class",
             where="project settings: forest_groups",
-            do=f"choose among its groups: {', '.join(sorted(by_group))}",
+            do=f"choose among its groups: {', '.join(sorted(set(groups) & set(FOREST_CHOICES)))}",
         )
-    return frozenset().union(*(by_group[group] for group in settings.forest_groups))
+    return frozenset().union(*(groups[group] for group in settings.forest_groups))
 
 
 def _hectares(ids: Iterable[int]) -> str:
