@@ -20,10 +20,9 @@ from carbon_assets.intake.tenancy import ProjectEntry, save_company, save_projec
 from carbon_assets.places.importing import read_places
 from carbon_assets.places.model import Place, PlaceImport, PlaceKind
 from carbon_assets.places.overlaps import Overlap, find_overlaps
-from carbon_assets.reference.biomes import biome, root_to_shoot
+from carbon_assets.reference.biomes import biome, load_biomes, root_to_shoot
 from carbon_assets.reference.catalogue import load_catalogue
 from carbon_assets.reference.metric_types import load_metric_types
-from carbon_assets.reference.biomes import load_biomes
 from carbon_assets.reference.yaml_files import load_yaml_model
 from carbon_assets.runners.all_runners import RUNNERS
 from carbon_assets.runners.bound import BoundRunner

@@ -116,9 +116,7 @@ def _shapes(
     shapes = {}
     for company in companies:
         own = [i for i in place_ids if i in company.places]
-        shapes.update(
-            {t.place_id: shapely.from_wkb(t.wkb) for t in company.tasks(connection, own)}
-        )
+        shapes.update({t.place_id: shapely.from_wkb(t.wkb) for t in company.tasks(connection, own)})
     return shapes
 
 

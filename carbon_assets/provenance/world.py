@@ -74,6 +74,10 @@ class CompanyWorld:
     runners: Mapping[str, BoundRunner]
     sources: Mapping[str, RegisteredSource]
 
+    def computes(self, asset: str) -> bool:
+        """Whether the sources that an asset needs are bound."""
+        return asset in self.runners or (asset == "farm_metrics" and "land_cover" in self.sources)
+
     def tasks(self, connection: Connection, place_ids: Iterable[int]) -> list[PlaceTask]:
         """Return places with their polygons, ready to be computed."""
         chosen = {i: self.places[i] for i in place_ids}

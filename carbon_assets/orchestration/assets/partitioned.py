@@ -21,10 +21,7 @@ from carbon_assets.provenance.world import CompanyWorld
 from carbon_assets.store.engines import transaction
 
 Yielded = Iterator[
-    dg.AssetMaterialization
-    | dg.AssetObservation
-    | dg.AssetCheckResult
-    | dg.MaterializeResult[Any]
+    dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult | dg.MaterializeResult[Any]
 ]
 
 
