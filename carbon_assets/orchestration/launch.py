@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,6 @@ from dagster import (
     EventLogEntry,
     ExecuteInProcessResult,
 )
-from dagster._core.utils import make_new_run_id
 
 from carbon_assets.orchestration.event_storage import WORK_LIST_TAG
 from carbon_assets.orchestration.partitions import (
@@ -78,7 +78,7 @@ class Launcher:
         return self._run(keys, tags)
 
     def _run(self, keys: Collection[AssetKey], tags: dict[str, str]) -> ExecuteInProcessResult:
-        run_id = make_new_run_id()
+        run_id = str(uuid.uuid4())
         if self.on_event is not None:
             self.instance.add_event_listener(run_id, self._forward)
         return self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
