@@ -8,7 +8,6 @@ from typing import Any
 
 from psycopg import Connection as DriverConnection
 from psycopg import sql
-from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -123,7 +122,7 @@ def _with_json(row: Sequence[Any], json_at: Sequence[int]) -> Sequence[Any]:
     values = list(row)
     for i in json_at:
         if values[i] is not None:
-            values[i] = Jsonb(values[i], dumps=to_json)
+            values[i] = to_json(values[i])  # COPY's text form of jsonb
     return values
 
 

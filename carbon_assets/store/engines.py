@@ -13,6 +13,10 @@ from sqlalchemy import Connection, Engine, create_engine
 
 from carbon_assets.store.database import Database
 
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
 
 def app_engine(database: Database) -> Engine:
     """Return the cached engine of the application's role."""
@@ -43,9 +47,7 @@ def to_json(value: Any) -> str:
     Raises:
         ValueError: For NaN and infinity, which JSON does not know.
     """
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return _ENCODER.encode(value)
 
 
 @lru_cache(maxsize=16)
