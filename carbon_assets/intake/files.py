@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
@@ -52,7 +53,7 @@ def current_file(connection: Connection, file: File, href: str) -> RasterFile:
             where=href,
             do="download the file and name your copy under `hrefs` in the portfolio",
         )
-    digest = _content(connection, href)
+    digest = content_of(connection, href)
     known = select(RasterAsset.id, RasterAsset.header).where(
         RasterAsset.raster_source_id == file.source_id,
         RasterAsset.band == file.band.name,
@@ -68,10 +69,10 @@ def current_file(connection: Connection, file: File, href: str) -> RasterFile:
     else:
         asset_id, header = row.id, Header.from_document(row.header)
         check_header(header, file.version, file.band, href)
-    return _placed(file, href, digest, header, asset_id)
+    return _placed(file.version, file.band, href, digest, header, asset_id)
 
 
-def _content(connection: Connection, href: str) -> str:
+def content_of(connection: Connection, href: str) -> str:
     """Content hash, from the cache while size, time, inode and device are the same."""
     stamp = file_stamp(href)
     cached = connection.execute(select(FileHash).where(FileHash.href == href)).one_or_none()
@@ -109,12 +110,20 @@ def _insert(connection: Connection, file: File, href: str, digest: str, header: 
     return int(connection.execute(row.returning(RasterAsset.id)).scalar_one())
 
 
-def _placed(file: File, href: str, digest: str, header: Header, asset_id: int) -> RasterFile:
-    lattice = header.lattice(file.version)
+def registered_file(version: SourceVersion, band: Band, row: Any) -> RasterFile:
+    """Place a file as its row of ``raster_assets`` describes it, without opening it."""
+    header = Header.from_document(row.header)
+    return _placed(version, band, row.href, row.content_hash, header, row.id)
+
+
+def _placed(
+    version: SourceVersion, band: Band, href: str, digest: str, header: Header, asset_id: int
+) -> RasterFile:
+    lattice = header.lattice(version)
     return RasterFile(
         asset_id=asset_id,
         href=href,
-        index=file.band.index,
+        index=band.index,
         content_hash=digest,
         lattice=lattice,
         window=header.window(lattice),

@@ -14,6 +14,7 @@ from carbon_assets.provenance.graph import FARM_METRICS, GRAPH, Node
 from carbon_assets.provenance.probe import numerics_probe
 from carbon_assets.provenance.world import CompanyWorld, Place, land_cover_legend
 from carbon_assets.reference.documents import as_document
+from carbon_assets.runners.declaration import Runner
 from carbon_assets.store.copying import copy_new_rows
 from carbon_assets.store.models import AssetKey, PartitionInputs
 
@@ -96,9 +97,14 @@ def _document(world: CompanyWorld, place: Place, node: Node, vintage: int) -> di
     bound = world.runners[node.key]
     return {
         **bound.document(vintage, bound.zone(place.setting, place.bounds)),
-        "code": code_hash(COMPUTE, bound.runner.module),
+        "code": code_of(bound.runner),
         "numerics": numerics_probe(),
     }
+
+
+def code_of(runner: Runner) -> str:
+    """Hash of the code that makes a runner's receipts."""
+    return code_hash(COMPUTE, runner.module)
 
 
 def asset_ids(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
