@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
 from sqlalchemy import URL, make_url
 
 from carbon_assets.store import external, roles
@@ -105,7 +104,7 @@ def open_embedded(server: Server, name: str = EMBEDDED_DATABASE) -> Database:
     """
     owner = make_url(server.url(OWNER, name))
     database = _database(owner_url=owner, app_url=make_url(server.url(APPLICATION, name)))
-    with psycopg.connect(**external.arguments(owner), autocommit=True) as connection:
+    with external.connect(owner) as connection:
         if not is_current(connection):
             upgrade(database.owner_url)
     return database

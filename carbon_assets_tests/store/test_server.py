@@ -205,6 +205,18 @@ def test_passwords_are_private_and_nowhere_else(home: Path) -> None:
     assert not [p for p in server.cluster.passwords.values() if p in said]
 
 
+def test_lost_passwords_are_named_and_nothing_is_overwritten(home: Path) -> None:
+    kept = (home / "server.json").rename(home / "elsewhere.json")
+    try:
+        with pytest.raises(StoreError) as caught:
+            use_server(home)
+        assert not (home / "server.json").exists()
+    finally:
+        kept.rename(home / "server.json")
+    assert caught.value.code == "EMBEDDED_POSTGRES_PASSWORDS_LOST"
+    assert ask(use_server(home), "SELECT 1") == 1
+
+
 def test_a_removed_home_is_started_afresh() -> None:
     with scratch_home() as fresh:
         first = use_server(fresh)

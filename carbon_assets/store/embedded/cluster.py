@@ -98,8 +98,19 @@ def load_cluster(home: Path) -> Cluster | None:
 
 
 def remember_cluster(home: Path) -> Cluster:
-    """Place a new cluster and write its place and passwords to ``home/server.json`` (0600)."""
+    """Place a new cluster and write its place and passwords to ``home/server.json`` (0600).
+
+    Raises:
+        StoreError: ``EMBEDDED_POSTGRES_PASSWORDS_LOST`` when there is data already.
+    """
     folder = placement.place_cluster(home)
+    if (folder / "data").exists():
+        raise StoreError(
+            "EMBEDDED_POSTGRES_PASSWORDS_LOST",
+            "There is an embedded database, but the file with its passwords is gone.",
+            where=str(home / "server.json"),
+            do=f"Restore that file, or move {folder} away to begin with an empty database.",
+        )
     passwords = {role: secrets.token_urlsafe(24) for role in (SUPERUSER, OWNER, APPLICATION)}
     known = {
         "folder": None if folder == home / "postgres" else str(folder),
