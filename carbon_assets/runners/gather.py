@@ -17,6 +17,7 @@ from carbon_assets.science.zonal.lookup import Lookup, look_up
 
 Mask = npt.NDArray[np.bool_]
 Files = tuple[RasterFile, ...]
+Names = tuple[tuple[str, int], ...]
 T = TypeVar("T")
 
 
@@ -62,7 +63,7 @@ class Strip:
 
     def raw(self, files: Files) -> Raw:
         """Raw values of a band under each cell."""
-        return self.keep(files, lambda: self._gather(files))
+        return self.keep(("raw", names_of(files)), lambda: self._gather(files))
 
     def _gather(self, files: Files) -> Raw:
         lattice = files[0].lattice
@@ -83,4 +84,9 @@ class Strip:
                 values = values * rule.band.scale + rule.band.offset
             return values, raw.missing(rule.nodata)
 
-        return self.keep(("physical", files), make)
+        return self.keep(("physical", names_of(files)), make)
+
+
+def names_of(files: Files) -> Names:
+    """What tells the files of one band from all others."""
+    return tuple((file.href, file.index) for file in files)

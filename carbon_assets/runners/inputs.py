@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from carbon_assets.runners.bound import BandRule, BoundRunner, Zone
-from carbon_assets.runners.gather import Files, Strip
+from carbon_assets.runners.gather import Files, Names, Strip, names_of
 from carbon_assets.runners.receipts import Receipt
 
 
@@ -16,6 +16,11 @@ class Layer:
 
     files: Files
     rule: BandRule
+
+    @property
+    def name(self) -> Names:
+        """What tells it from other layers."""
+        return names_of(self.files)
 
     @property
     def href(self) -> str:

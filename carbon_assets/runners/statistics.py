@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import numpy as np
 
 from carbon_assets.runners.bound import class_band
 from carbon_assets.runners.declaration import Method, Output, Quantity
-from carbon_assets.runners.gather import Mask, Strip
+from carbon_assets.runners.gather import Strip
 from carbon_assets.runners.inputs import Inputs
 from carbon_assets.runners.receipts import M2_PER_HA, Receipt
+from carbon_assets.runners.series import PERCENTILES, Data, Series
 from carbon_assets.science.uncertainty import ci95_half_width_pct, standard_error
 from carbon_assets.science.zonal.grid import Floats
-from carbon_assets.science.zonal.statistics import (
-    Extent,
-    Ints,
-    Moments,
-    collapse,
-    extent,
-    moments,
-    percentile,
-)
-
-_PERCENTILES: dict[Method, float] = {"p05": 0.05, "p50": 0.50, "p95": 0.95}
-
-
-class _Series:
-    """Running moments of one quantity by group; keeps the cells only for percentiles."""
-
-    def __init__(self, groups: int, methods: set[Method]) -> None:
-        self._groups = groups
-        self._extremes = bool(methods & {"min", "max"})
-        self._keep = bool(methods & _PERCENTILES.keys())
-        self._kept: list[tuple[Floats, Floats, Ints]] = []
-        self.moments: Moments | None = None
-
-    def add(self, values: Floats, missing: Mask | None, area: Floats, group: Ints) -> None:
-        if missing is not None:
-            values, area, group = values[~missing], area[~missing], group[~missing]
-        part = moments(values, group, area, self._groups, extremes=self._extremes)
-        self.moments = part if self.moments is None else self.moments + part
-        if self._keep:
-            self._kept.append((values, area, group))
-
-    def percentile(self, share: float, group: int | None) -> float:
-        values, area, groups = (np.concatenate(one) for one in zip(*self._kept, strict=True))
-        chosen = slice(None) if group is None else groups == group
-        return percentile(values[chosen], area[chosen], share)
+from carbon_assets.science.zonal.statistics import Extent, Ints, Moments, extent
 
 
 class StatisticsReducer:
@@ -67,8 +37,8 @@ class StatisticsReducer:
         self._error = inputs.layer(slot, error.band, "uncertainty") if error else None
         groups = len(self._strata.terms) if self._strata else 1
         self._touched = Extent.empty(groups)
-        self._values = _Series(groups, {output.method for output in quantity.outputs})
-        self._errors = _Series(groups, set())
+        self._values = Series(groups, {output.method for output in quantity.outputs})
+        self._errors = Series(groups, set())
 
     def add(self, strip: Strip) -> None:
         """Take in one strip.
@@ -76,18 +46,14 @@ class StatisticsReducer:
         Raises:
             RasterError: ``UNKNOWN_CLASS`` from the class map that gives the strata.
         """
-        cells = strip.cells
-        group, touched = strip.keep(("strata", self._mask), lambda: self._stratify(strip))
+        mask = self._mask.name if self._mask else None
+        group, touched = strip.keep(("strata", mask), lambda: self._stratify(strip))
         self._touched += touched
-        values, missing = strip.keep(
-            (self._quantity.key, self._value), lambda: self._convert(strip)
-        )
-        self._values.add(values, missing, cells.area_m2, group)
+        name = (self._quantity.key, self._value.name)
+        self._values.add(strip.keep(("value", name), lambda: self._convert(strip)), group)
         if self._error is not None:
-            errors, no_error = strip.keep(
-                (self._quantity.key, self._error), lambda: self._standard_error(strip)
-            )
-            self._errors.add(errors, no_error, cells.area_m2, group)
+            error = strip.keep(("error", name), lambda: self._standard_error(strip))
+            self._errors.add(error, group)
 
     def _stratify(self, strip: Strip) -> tuple[Ints, Extent]:
         cells = strip.cells
@@ -95,16 +61,15 @@ class StatisticsReducer:
             group = np.zeros(len(cells), dtype=np.int64)
         else:
             raw = strip.raw(self._mask.files)
-            missing = raw.missing(self._mask.rule.nodata)
-            group = self._strata.group_of(raw.values, missing, self._mask.href)
+            group = self._strata.group_of(raw.values, raw.outside, self._mask.href)
         groups = len(self._touched.cells)
         return group, extent(group, cells.coverage, cells.area_m2, groups)
 
-    def _convert(self, strip: Strip) -> tuple[Floats, Mask | None]:
+    def _convert(self, strip: Strip) -> Data:
         values, missing = strip.physical(self._value.files, self._value.rule)
-        return self._quantity.conversion.apply(values), missing
+        return Data.of(strip, self._quantity.conversion.apply(values), missing)
 
-    def _standard_error(self, strip: Strip) -> tuple[Floats, Mask | None]:
+    def _standard_error(self, strip: Strip) -> Data:
         """Standard error of the band's own value, over the cells that have both."""
         if self._error is None or self._quantity.band.uncertainty is None:
             raise ValueError("the quantity has no uncertainty layer")
@@ -114,70 +79,83 @@ class StatisticsReducer:
         error = standard_error(layer, values, stated.meaning, stated.level)
         error = self._quantity.conversion.apply(error)
         if no_value is None or no_error is None:
-            return error, no_value if no_error is None else no_error
-        return error, no_value | no_error
+            return Data.of(strip, error, no_value if no_error is None else no_error)
+        return Data.of(strip, error, no_value | no_error)
 
     def receipts(self) -> list[Receipt]:
         """Return one receipt per output for the whole place, then for every stratum in it."""
-        if self._values.moments is None:
-            return []
-        made = self._receipts_of(None, collapse(self._values.moments), self._touched.collapse())
-        if self._strata is not None:
-            for group in np.flatnonzero(self._touched.cells).tolist():
-                at = slice(group, group + 1)
-                made += self._receipts_of(
-                    group, self._values.moments.select(at), self._touched.select(at)
-                )
-        return made
-
-    def _receipts_of(self, group: int | None, found: Moments, touched: Extent) -> list[Receipt]:
-        stratum = None
-        if group is not None and self._strata is not None:
-            stratum = self._strata.filter_of(group)
-        uncertainty = self._uncertainty(group, float(found.mean[0]))
+        touched, strata = self._touched, self._strata
+        present = np.flatnonzero(touched.cells) if strata else np.zeros(0, dtype=np.int64)
+        found = self._values.moments(present)
+        filters = [None, *(strata.filter_of(i) for i in present.tolist())] if strata else [None]
+        extents = _extents(touched.collapse().with_groups(touched.select(present)), found)
+        uncertainty = list(self._uncertainty(found, present))
+        columns = [
+            self._column(output.method, found, present).tolist()
+            for output in self._quantity.outputs
+        ]
         return [
             Receipt(
                 metric_code=output.metric,
                 aggregate_method=output.method,
                 stratum_filter=stratum,
-                value=self._number(output, group, found),
+                value=column[row] if found.cells[row] else None,
                 value_unit=output.unit,
                 histogram=None,
-                pixel_count=int(touched.cells[0]),
-                pixel_nodata_count=int(touched.cells[0] - found.cells[0]),
-                weighted_pixel_count=float(touched.coverage[0]),
-                covered_area_ha=float(touched.area_m2[0]) / M2_PER_HA,
-                valid_area_ha=float(found.area_m2[0]) / M2_PER_HA,
-                uncertainty_pct_ci95=uncertainty if output.method in ("mean", "sum") else None,
-                uncertainty_method=self._method(output, uncertainty),
                 context=self._context,
+                **extents[row],
+                **_stated(output, uncertainty[row]),
             )
-            for output in self._quantity.outputs
+            for row, stratum in enumerate(filters)
+            for output, column in zip(self._quantity.outputs, columns, strict=True)
         ]
 
-    def _number(self, output: Output, group: int | None, found: Moments) -> float | None:
-        """Value of an output; None where no cell has data."""
-        if not found.cells[0]:
-            return None
-        if output.method in _PERCENTILES:
-            return self._values.percentile(_PERCENTILES[output.method], group)
-        return {
-            "mean": lambda: float(found.mean[0]),
-            "std": lambda: float(found.std[0]),
-            "sum": lambda: float(found.total[0]) / M2_PER_HA,
-            "min": lambda: float(found.minimum[0]),
-            "max": lambda: float(found.maximum[0]),
-        }[output.method]()
+    def _column(self, method: Method, found: Moments, present: Ints) -> Floats:
+        """One method's values for the whole, then for the strata; NaN where no cell has data."""
+        if method in PERCENTILES:
+            return self._values.percentiles(PERCENTILES[method], present)
+        columns: dict[str, Callable[[], Floats]] = {
+            "mean": lambda: found.mean,
+            "std": lambda: found.std,
+            "sum": lambda: found.total / M2_PER_HA,
+            "min": lambda: found.minimum,
+            "max": lambda: found.maximum,
+        }
+        return columns[method]()
 
-    def _uncertainty(self, group: int | None, mean: float) -> float | None:
-        """95 % half-width in percent, pixel errors fully correlated."""
-        if self._errors.moments is None:
-            return None
-        errors = self._errors.moments
-        part = collapse(errors) if group is None else errors.select(slice(group, group + 1))
-        return ci95_half_width_pct(float(part.mean[0]), mean) if part.cells[0] else None
+    def _uncertainty(self, found: Moments, present: Ints) -> Iterator[float | None]:
+        """95 % half-widths in percent, pixel errors fully correlated."""
+        if self._error is None:
+            yield from [None] * len(found.cells)
+            return
+        errors = self._errors.moments(present)
+        for cells, error, mean in zip(errors.cells, errors.mean, found.mean, strict=True):
+            yield ci95_half_width_pct(float(error), float(mean)) if cells else None
 
-    @staticmethod
-    def _method(output: Output, uncertainty: float | None) -> str:
-        stated = uncertainty is not None and output.method in ("mean", "sum")
-        return "raster_layer" if stated else "none"
+
+def _extents(touched: Extent, found: Moments) -> list[dict[str, Any]]:
+    """The fields of a receipt that tell cells and hectares, for each row."""
+    return [
+        {
+            "pixel_count": touched_cells,
+            "pixel_nodata_count": touched_cells - cells,
+            "weighted_pixel_count": coverage,
+            "covered_area_ha": covered,
+            "valid_area_ha": valid,
+        }
+        for touched_cells, coverage, covered, cells, valid in zip(
+            touched.cells.tolist(),
+            touched.coverage.tolist(),
+            (touched.area_m2 / M2_PER_HA).tolist(),
+            found.cells.tolist(),
+            (found.area_m2 / M2_PER_HA).tolist(),
+            strict=True,
+        )
+    ]
+
+
+def _stated(output: Output, uncertainty: float | None) -> dict[str, Any]:
+    """The fields of a receipt that tell its uncertainty; a spread or a percentile has none."""
+    if uncertainty is None or output.method not in ("mean", "sum"):
+        return {"uncertainty_pct_ci95": None, "uncertainty_method": "none"}
+    return {"uncertainty_pct_ci95": uncertainty, "uncertainty_method": "raster_layer"}

@@ -11,11 +11,10 @@ import numpy.typing as npt
 from carbon_assets.rasters.reader import raise_unknown
 from carbon_assets.reference.legend import Legend
 from carbon_assets.reference.strata_map import Axis, StrataMap
+from carbon_assets.runners.class_ids import UNKNOWN, Numbers, count_unknown, number_classes
 
 NOT_OBSERVED = "not_observed"
 """Stratum of the cells where the class map has no data: it keeps strata summing to the whole."""
-
-_UNKNOWN = -1
 
 
 @dataclass(frozen=True)
@@ -25,13 +24,13 @@ class Strata:
     Attributes:
         axis: Axis of the taxonomy.
         terms: Terms in the order of their group numbers; the last is :data:`NOT_OBSERVED`.
-        groups: Group number by class id; -1 for an id outside the legend.
+        groups: Group number by class id.
         legend: Name of the legend, for messages.
     """
 
     axis: Axis
     terms: tuple[str, ...]
-    groups: npt.NDArray[np.int64]
+    groups: Numbers
     legend: str
 
     def filter_of(self, group: int) -> dict[str, str]:
@@ -39,25 +38,23 @@ class Strata:
         return {self.axis: self.terms[group]}
 
     def group_of(
-        self, classes: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None, href: str
+        self, classes: npt.NDArray[Any], outside: npt.NDArray[np.bool_] | None, href: str
     ) -> npt.NDArray[np.int64]:
         """Group number of each cell.
 
         Args:
             classes: Raw class ids.
-            missing: Cells without data in the class map, or None.
+            outside: Cells that lie outside the class map, or None.
             href: The class map, for messages.
 
         Raises:
             RasterError: ``UNKNOWN_CLASS`` with id and count.
         """
-        inside = np.minimum(classes, len(self.groups) - 1).astype(np.int64)
-        group: npt.NDArray[np.int64] = self.groups[inside]
-        if missing is not None:
-            group = np.where(missing, len(self.terms) - 1, group)
-        if (group == _UNKNOWN).any():
-            ids, counts = np.unique(classes[group == _UNKNOWN], return_counts=True)
-            raise_unknown(dict(zip(ids.tolist(), counts.tolist(), strict=True)), href, self.legend)
+        group = number_classes(classes, self.groups)
+        if outside is not None:
+            group = np.where(outside, len(self.terms) - 1, group)
+        if (group == UNKNOWN).any():
+            raise_unknown(count_unknown(classes, group), href, self.legend)
         return group
 
 
@@ -73,7 +70,6 @@ def strata_of(legend: Legend, mapping: StrataMap, axis: Axis, missing: set[int])
     stated = {i: terms.get(axis) for i, terms in mapping.terms.items() if i not in missing}
     terms = sorted({term for term in stated.values() if term and term != NOT_OBSERVED})
     order = {term: number for number, term in enumerate([*terms, NOT_OBSERVED])}
-    groups = np.full(max([*legend.ids, *missing]) + 2, _UNKNOWN, dtype=np.int64)
-    for class_id in {*legend.ids} | missing:
-        groups[class_id] = order[stated.get(class_id) or NOT_OBSERVED]
+    ids = sorted({*legend.ids} | missing)
+    groups = tuple((i, order[stated.get(i) or NOT_OBSERVED]) for i in ids)
     return Strata(axis, tuple(order), groups, legend.name)

@@ -13,6 +13,7 @@ from pyproj import Transformer
 
 from carbon_assets.science.zonal.area import projected_areas, row_areas
 from carbon_assets.science.zonal.coverage import Outline, outline
+from carbon_assets.science.zonal.densify import densify
 from carbon_assets.science.zonal.grid import Floats, Lattice, Window
 
 PLACE_CRS = "EPSG:4326"
@@ -60,7 +61,7 @@ class Cells:
 def place_outline(geometry: shapely.MultiPolygon, lattice: Lattice) -> Outline:
     """Outline of a stored place (longitude, latitude) on a lattice."""
     if not lattice.geographic:
-        geometry = shapely.segmentize(geometry, MAX_EDGE_DEGREES)
+        geometry = densify(geometry, MAX_EDGE_DEGREES)
     coordinates = shapely.get_coordinates(geometry)
     x, y = coordinates[:, 0], coordinates[:, 1]
     transformer = _transformer(lattice.crs)

@@ -65,7 +65,8 @@ class Outline:
         areas = grouped_sum(cell, self.areas[start:stop], size).reshape(shape)
         share = areas[:, :-1]
         share[:, 1:] += np.cumsum(heights[:, :-2], axis=1)
-        return share
+        # Rounding may turn a spike inside out by a few quanta of a cell.
+        return np.clip(share, 0.0, 1.0, out=share)
 
 
 def outline(geometry: shapely.MultiPolygon, columns: Floats, rows: Floats) -> Outline:
@@ -109,6 +110,8 @@ def _edges(geometry: shapely.MultiPolygon, x: Floats, y: Floats) -> tuple[Ints, 
     edge[rings[1:] - 1] = False
     start = np.flatnonzero(edge)
     ring = np.searchsorted(rings, start, side="right") - 1
+    # Measured from each ring's first vertex: seen from afar, a small ring's turn would drown.
+    x, y = np.repeat([x[rings[:-1]], y[rings[:-1]]], np.diff(rings), axis=1) - [x, y]
     cross = x[start] * y[start + 1] - x[start + 1] * y[start]
     turn = np.sign(grouped_sum(ring, cross, len(rings) - 1))
     role = np.ones(len(rings) - 1)
@@ -143,14 +146,17 @@ def _split_rows(
     ax, ay, bx, by = x0[owner], y0[owner], x1[owner], y1[owner]
     top, bottom = np.maximum(row, ay), np.minimum(row + 1.0, by)
     slope = (bx - ax) / (by - ay)
-    x_top = np.where(top == ay, ax, _between(ax + (top - ay) * slope, ax, bx))
-    x_bottom = np.where(bottom == by, bx, _between(ax + (bottom - ay) * slope, ax, bx))
+    x_top = np.where(top == ay, ax, _along(ax, (top - ay) * slope, bx))
+    x_bottom = np.where(bottom == by, bx, _along(ax, (bottom - ay) * slope, bx))
     return row.astype(np.int64), x_top, top, x_bottom, bottom, sign[owner]
 
 
-def _between(value: Floats, first: Floats, last: Floats) -> Floats:
-    """Interpolated coordinate, rounded and kept between the ends."""
-    return np.clip(_round(value), np.minimum(first, last), np.maximum(first, last))
+def _along(first: Floats, step: Floats, last: Floats) -> Floats:
+    """Coordinate a step away from the first end, kept between the ends.
+
+    The step is rounded, not the sum, so the point does not depend on where the window starts.
+    """
+    return np.clip(first + _round(step), np.minimum(first, last), np.maximum(first, last))
 
 
 def _split_columns(
@@ -167,8 +173,8 @@ def _split_columns(
     ax, ay, bx, by = x0[owner], y0[owner], x1[owner], y1[owner]
     left, right = np.maximum(col, ax), np.minimum(col + 1.0, bx)
     slope = np.divide(by - ay, bx - ax, out=np.zeros_like(ax), where=bx > ax)
-    y_left = np.where(left == ax, ay, _between(ay + (left - ax) * slope, ay, by))
-    y_right = np.where(right == bx, by, _between(ay + (right - ax) * slope, ay, by))
+    y_left = np.where(left == ax, ay, _along(ay, (left - ax) * slope, by))
+    y_right = np.where(right == bx, by, _along(ay, (right - ax) * slope, by))
     height = sign[owner] * (y_right - y_left)
     area = height * (1.0 - ((left + right) / 2.0 - col))
     return row[owner], col.astype(np.int64), height, area

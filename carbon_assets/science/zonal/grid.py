@@ -23,9 +23,9 @@ noise in a file's header, far less than any georeferencing accuracy."""
 
 
 def _phase(origin: float, size: float) -> float:
-    """Offset of an origin from the nearest multiple of the cell size, in cells."""
+    """Offset of an origin from the multiple of the cell size before it, in cells, in [0, 1)."""
     cells = origin / size
-    return float(np.rint((cells - np.rint(cells)) / PHASE_QUANTUM) * PHASE_QUANTUM)
+    return float(np.rint((cells - np.floor(cells)) / PHASE_QUANTUM) * PHASE_QUANTUM % 1.0)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ class Lattice:
         crs: Coordinate reference system, as an authority code or WKT.
         cell_width: Cell size along x in CRS units, positive.
         cell_height: Cell size along y in CRS units, positive.
-        phase_x: Offset of the cell edges from whole multiples of ``cell_width``, in cells.
+        phase_x: Offset of the cell edges from whole multiples of ``cell_width``, in cells,
+            in [0, 1).
         phase_y: The same along the downward axis.
 
     Column ``j`` spans x from ``(j + phase_x) · cell_width``; row ``i`` spans y from

@@ -8,7 +8,12 @@ other groups are asked for.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import reduce
+from itertools import starmap
+from operator import add
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,12 +57,15 @@ class Extent:
 
     def collapse(self) -> Extent:
         """Extent of all groups together, as one group, summed in their order."""
-        one = np.zeros(len(self.cells), dtype=np.int64)
         return Extent(
             self.cells.sum(keepdims=True),
-            grouped_sum(one, self.coverage, 1),
-            grouped_sum(one, self.area_m2, 1),
+            np.array([reduce(add, self.coverage.tolist())]),
+            np.array([reduce(add, self.area_m2.tolist())]),
         )
+
+    def with_groups(self, other: Extent) -> Extent:
+        """The groups of both, one after the other."""
+        return Extent(*_joined(self, other))
 
 
 def extent(group: Ints, coverage: Floats, area_m2: Floats, groups: int) -> Extent:
@@ -76,7 +84,7 @@ class Moments:
     Attributes:
         cells: Cells with data.
         area_m2: Their covered area, m².
-        total: Integral of the value over that area, in value · m².
+        mean: Area-weighted mean; NaN for an empty group.
         square: Integral of the squared deviation from the mean, in value² · m².
         minimum: Smallest value, +inf for an empty group.
         maximum: Largest value, -inf for an empty group.
@@ -84,15 +92,15 @@ class Moments:
 
     cells: Ints
     area_m2: Floats
-    total: Floats
+    mean: Floats
     square: Floats
     minimum: Floats
     maximum: Floats
 
     @property
-    def mean(self) -> Floats:
-        """Area-weighted mean; NaN for an empty group."""
-        return _divide(self.total, self.area_m2)
+    def total(self) -> Floats:
+        """Integral of the value over the area with data, in value · m²; NaN without any."""
+        return self.mean * self.area_m2
 
     @property
     def std(self) -> Floats:
@@ -100,22 +108,61 @@ class Moments:
         return np.sqrt(_divide(self.square, self.area_m2))
 
     def __add__(self, other: Moments) -> Moments:
-        """Moments of two disjoint sets of cells (Chan, Golub and LeVeque 1979)."""
-        area = self.area_m2 + other.area_m2
-        shift = np.nan_to_num(other.mean - self.mean)
-        between = shift**2 * _divide(self.area_m2 * other.area_m2, area)
-        return Moments(
-            self.cells + other.cells,
-            area,
-            self.total + other.total,
-            self.square + other.square + np.nan_to_num(between),
-            np.minimum(self.minimum, other.minimum),
-            np.maximum(self.maximum, other.maximum),
-        )
+        """Moments of two disjoint sets of cells, group by group."""
+        return Moments._of(list(starmap(_merged, zip(self._rows(), other._rows(), strict=True))))
+
+    @classmethod
+    def empty(cls, groups: int) -> Moments:
+        """Moments of no cells."""
+        nothing, nan = np.zeros(groups), np.full(groups, np.nan)
+        none = np.zeros(groups, dtype=np.int64)
+        return cls(none, nothing, nan, nothing, nothing + np.inf, nothing - np.inf)
+
+    def with_groups(self, other: Moments) -> Moments:
+        """The groups of both, one after the other."""
+        return Moments(*_joined(self, other))
+
+    def collapse(self) -> Moments:
+        """Moments of all groups together, as one group."""
+        return Moments._of([reduce(_merged, self._rows())])
+
+    def _rows(self) -> list[_Row]:
+        columns = (getattr(self, field.name).tolist() for field in fields(self))
+        return list(zip(*columns, strict=True))
+
+    @classmethod
+    def _of(cls, rows: list[_Row]) -> Moments:
+        return cls(*(np.array(column) for column in zip(*rows, strict=True)))
 
     def select(self, groups: slice | Ints) -> Moments:
         """Moments of some of the groups."""
         return Moments(*(getattr(self, field.name)[groups] for field in fields(self)))
+
+
+def _joined(first: Extent | Moments, second: Extent | Moments) -> Iterator[npt.NDArray[Any]]:
+    for field in fields(first):
+        yield np.concatenate([getattr(first, field.name), getattr(second, field.name)])
+
+
+_Row = tuple[int, float, float, float, float, float]
+
+
+def _merged(first: _Row, second: _Row) -> _Row:
+    """Merge the moments of two groups (Chan, Golub and LeVeque 1979)."""
+    if not (first[0] and second[0]):
+        return first if first[0] else second
+    cells, area, mean, square, low, high = first
+    more_cells, more_area, more_mean, more_square, more_low, more_high = second
+    share = more_area / (area + more_area)
+    shift = more_mean - mean
+    return (
+        cells + more_cells,
+        area + more_area,
+        mean + shift * share,
+        square + more_square + shift * shift * area * share,
+        min(low, more_low),
+        max(high, more_high),
+    )
 
 
 def _divide(top: Floats, bottom: Floats) -> Floats:
@@ -127,6 +174,9 @@ def moments(
 ) -> Moments:
     """Reduce values over groups; all arrays hold one item per cell with data.
 
+    The mean is summed as differences from one value of each group: a constant has itself as
+    its mean and a deviation of zero, and large values do not swallow small differences.
+
     Args:
         values: The quantity, in its own unit.
         group: Group number of each cell, in [0, groups).
@@ -136,9 +186,12 @@ def moments(
     """
     cells = np.bincount(group, minlength=groups).astype(np.int64)
     area = grouped_sum(group, area_m2, groups)
-    total = grouped_sum(group, values * area_m2, groups)
-    deviation = values - _divide(total, area)[group]
-    square = grouped_sum(group, deviation * deviation * area_m2, groups)
+    pivot = np.zeros(groups)
+    pivot[group] = values
+    apart = values - pivot[group]
+    shift = _divide(grouped_sum(group, apart * area_m2, groups), area)
+    apart -= shift[group]
+    square = grouped_sum(group, apart * apart * area_m2, groups)
     low, high = np.full(groups, np.inf), np.full(groups, -np.inf)
     if extremes and len(values):
         order = np.argsort(group, kind="stable")
@@ -146,15 +199,7 @@ def moments(
         first = (np.cumsum(cells) - cells)[present]
         low[present] = np.minimum.reduceat(values[order], first)
         high[present] = np.maximum.reduceat(values[order], first)
-    return Moments(cells, area, total, square, low, high)
-
-
-def collapse(parts: Moments) -> Moments:
-    """Moments of all groups together, as one group: the strata sum to the whole by make."""
-    whole = parts.select(slice(0, 1))
-    for i in range(1, len(parts.cells)):
-        whole = whole + parts.select(slice(i, i + 1))
-    return whole
+    return Moments(cells, area, pivot + shift, square, low, high)
 
 
 def percentile(values: Floats, weights: Floats, share: float) -> float:
@@ -178,4 +223,4 @@ def percentile(values: Floats, weights: Floats, share: float) -> float:
     count = len(x)
     before = np.cumsum(w) - w
     position = np.arange(count) * w + (count - 1) * before
-    return float(np.interp(share * float(w.sum()) * (count - 1), position, x))
+    return float(np.interp(share * float(position[-1]), position, x))
