@@ -204,7 +204,14 @@ def import_portfolio(database: Database, path: Path, *, repair: bool = False) ->
     with transaction(database) as connection:
         company_id = save_company(connection, portfolio.company.key, portfolio.company.name)
         projects = save_projects(connection, company_id, _projects(portfolio))
-        changes = save_places(connection, company_id, places, projects, imported_from=path.name)
+        changes = save_places(
+            connection,
+            company_id,
+            places,
+            projects,
+            complete=list(PlaceKind),
+            imported_from=path.name,
+        )
         bounds = [place.geometry.bbox for place in places]
         sources = register(connection, company_id, bindings, portfolio.vintages, bounds)
         for runner in RUNNERS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -54,22 +55,27 @@ def current_file(connection: Connection, file: File, href: str) -> RasterFile:
             do="download the file and name your copy under `hrefs` in the portfolio",
         )
     digest = content_of(connection, href)
-    known = select(RasterAsset.id, RasterAsset.header).where(
-        RasterAsset.raster_source_id == file.source_id,
-        RasterAsset.band == file.band.name,
-        RasterAsset.vintage.is_not_distinct_from(file.vintage),
-        RasterAsset.tile.is_not_distinct_from(file.tile),
-        RasterAsset.href == href,
-        RasterAsset.content_hash == digest,
-    )
-    row = connection.execute(known).one_or_none()
+    row = _known(connection, file, href, digest)
     if row is None:
-        header = _inspect(file, href)
-        asset_id = _insert(connection, file, href, digest, header)
-    else:
-        asset_id, header = row.id, Header.from_document(row.header)
-        check_header(header, file.version, file.band, href)
-    return _placed(file.version, file.band, href, digest, header, asset_id)
+        _insert(connection, file, href, digest, _inspect(file, href))
+        row = _known(connection, file, href, digest)
+    if row is None:
+        raise LookupError(f"{href} was not registered")
+    check_header(Header.from_document(row.header), file.version, file.band, href)
+    return registered_file(file.version, file.band, row)
+
+
+def _known(connection: Connection, file: File, href: str, digest: str) -> Any:
+    return connection.execute(
+        select(RasterAsset).where(
+            RasterAsset.raster_source_id == file.source_id,
+            RasterAsset.band == file.band.name,
+            RasterAsset.vintage.is_not_distinct_from(file.vintage),
+            RasterAsset.tile.is_not_distinct_from(file.tile),
+            RasterAsset.href == href,
+            RasterAsset.content_hash == digest,
+        )
+    ).one_or_none()
 
 
 def content_of(connection: Connection, href: str) -> str:
@@ -87,6 +93,27 @@ def content_of(connection: Connection, href: str) -> str:
     return digest
 
 
+def require_unchanged(connection: Connection, files: Iterable[RasterFile]) -> None:
+    """Refuse files whose bytes are no longer those that were registered.
+
+    To be called after reading them and before storing what came of it: a receipt must not
+    name one content and hold the numbers of another.
+
+    Raises:
+        RasterError: ``RASTER_CHANGED``, ``RASTER_MISSING``.
+    """
+    for file in {file.href: file for file in files}.values():
+        found = content_of(connection, file.href)
+        if found != file.content_hash:
+            raise RasterError(
+                "RASTER_CHANGED",
+                f"the raster changed while it was read: its bytes were {file.content_hash}, "
+                f"now they are {found}",
+                where=file.href,
+                do="run again when nobody writes the file; nothing was recorded",
+            )
+
+
 def _inspect(file: File, href: str) -> Header:
     legend = load_legend(file.version.legend) if file.version.legend else None
     with gdal_session(), open_raster(href) as dataset:
@@ -96,7 +123,8 @@ def _inspect(file: File, href: str) -> Header:
     return header
 
 
-def _insert(connection: Connection, file: File, href: str, digest: str, header: Header) -> int:
+def _insert(connection: Connection, file: File, href: str, digest: str, header: Header) -> None:
+    """Store a file; another process may have stored the same one in the meantime."""
     row = insert(RasterAsset).values(
         raster_source_id=file.source_id,
         band=file.band.name,
@@ -107,24 +135,18 @@ def _insert(connection: Connection, file: File, href: str, digest: str, header: 
         size_bytes=Path(href).stat().st_size,
         header=header.as_document(),
     )
-    return int(connection.execute(row.returning(RasterAsset.id)).scalar_one())
+    connection.execute(row.on_conflict_do_nothing())
 
 
 def registered_file(version: SourceVersion, band: Band, row: Any) -> RasterFile:
     """Place a file as its row of ``raster_assets`` describes it, without opening it."""
     header = Header.from_document(row.header)
-    return _placed(version, band, row.href, row.content_hash, header, row.id)
-
-
-def _placed(
-    version: SourceVersion, band: Band, href: str, digest: str, header: Header, asset_id: int
-) -> RasterFile:
     lattice = header.lattice(version)
     return RasterFile(
-        asset_id=asset_id,
-        href=href,
+        asset_id=row.id,
+        href=row.href,
         index=band.index,
-        content_hash=digest,
+        content_hash=row.content_hash,
         lattice=lattice,
         window=header.window(lattice),
         dtype=header.dtype,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from carbon_assets.errors import PlaceError
-from carbon_assets.places.model import Place
+from carbon_assets.places.model import Place, PlaceKind
+from carbon_assets.store.copying import copy_rows, reserve_ids
 from carbon_assets.store.models import Farm, GeometryEdit, GeometryVersion
 
 
@@ -40,7 +40,7 @@ def save_places(
     places: Sequence[Place],
     projects: Mapping[str, int],
     *,
-    complete: bool = True,
+    complete: Collection[PlaceKind] = (),
     imported_from: str = "import",
 ) -> PlaceChanges:
     """Store places of one company in the caller's transaction.
@@ -48,10 +48,10 @@ def save_places(
     Args:
         connection: An open transaction.
         company_id: Tenant.
-        places: Accepted places, of any kinds.
+        places: Accepted places, of any kinds, each key once per kind.
         projects: Row numbers of the company's projects by key.
-        complete: Whether these are all places of their kinds: others of these kinds are then
-            marked as removed. Their rows, versions and receipts stay.
+        complete: Kinds of which these are all the places: others of these kinds are marked as
+            removed. Their rows, versions and receipts stay.
         imported_from: What says that the others are gone, for the log of edits.
 
     Raises:
@@ -60,23 +60,81 @@ def save_places(
     _require_projects(places, projects)
     connection.execute(select(func.pg_advisory_xact_lock(_LOCK, company_id)))
     known = _known(connection, company_id)
-    outcome: dict[str, list[str]] = {name: [] for name in (*_ACTIONS, "unchanged")}
-    for place in places:
-        row = known.pop((place.kind.value, place.key), None)
-        project_id = projects.get(place.project_key or "")
-        action = _save(connection, company_id, place, project_id, row)
-        outcome[action].append(place.key)
-    if complete:
-        kinds = {place.kind.value for place in places}
-        gone = [row for (kind, _), row in known.items() if kind in kinds and row.status == "active"]
-        outcome["removed"] = [row.key for row in gone]
-        _remove(connection, company_id, gone, imported_from)
-    return PlaceChanges(**{name: tuple(keys) for name, keys in outcome.items()})
+    drafts = [
+        _Draft(place, projects.get(place.project_key or ""), known.pop(_name(place), None))
+        for place in places
+    ]
+    _add(connection, company_id, [draft for draft in drafts if draft.row is None])
+    _version(connection, company_id, [draft for draft in drafts if draft.redrawn])
+    _update(connection, [draft for draft in drafts if draft.differs])
+    gone = [
+        row for row in known.values() if row.status == "active" and row.geometry_kind in complete
+    ]
+    _mark_removed(connection, gone)
+    _log(connection, company_id, drafts, gone, imported_from)
+    return PlaceChanges(
+        **{action: _keys(drafts, action) for action in ("added", "changed", "restored")},
+        removed=tuple(row.key for row in gone),
+        unchanged=_keys(drafts, "unchanged"),
+    )
 
 
-_ACTIONS = ("added", "changed", "restored", "removed")
 _LOCK = 4_711_001
 """First key of the advisory lock that keeps two imports of one company apart."""
+
+
+@dataclass
+class _Draft:
+    """A place on its way into the database.
+
+    Attributes:
+        place: The place.
+        project_id: Row of its project.
+        row: What is known of it, or None for a new place.
+        farm_id: Its row.
+        version_id: Row of its polygon.
+    """
+
+    place: Place
+    project_id: int | None
+    row: Any | None
+    farm_id: int = 0
+    version_id: int = 0
+
+    def __post_init__(self) -> None:
+        if self.row is not None:
+            self.farm_id, self.version_id = self.row.id, self.row.geometry_version_id
+
+    @property
+    def redrawn(self) -> bool:
+        """Whether its polygon is not the one that is current."""
+        return self.row is None or self.row.geometry_hash != self.place.geometry.hash
+
+    @property
+    def action(self) -> str:
+        """What the import does to it."""
+        if self.row is None:
+            return "added"
+        if self.row.status != "active":
+            return "restored"
+        return "changed" if self.redrawn else "unchanged"
+
+    @property
+    def differs(self) -> bool:
+        """Whether its row says anything else than the import."""
+        row, place = self.row, self.place
+        if row is None or self.action != "unchanged":
+            return True
+        said = (row.name, row.project_id, row.biome)
+        return said != (place.name, self.project_id, place.biome)
+
+
+def _name(place: Place) -> tuple[str, str]:
+    return place.kind.value, place.key
+
+
+def _keys(drafts: Iterable[_Draft], action: str) -> tuple[str, ...]:
+    return tuple(draft.place.key for draft in drafts if draft.action == action)
 
 
 def _require_projects(places: Iterable[Place], projects: Mapping[str, int]) -> None:
@@ -93,57 +151,35 @@ def _known(connection: Connection, company_id: int) -> dict[tuple[str, str], Any
     farms = select(
         Farm.id,
         Farm.key,
+        Farm.name,
+        Farm.project_id,
+        Farm.biome,
         Farm.geometry_kind,
         Farm.status,
         Farm.geometry_version_id,
         GeometryVersion.geometry_hash,
     ).outerjoin(GeometryVersion, Farm.geometry_version_id == GeometryVersion.id)
-    rows = connection.execute(farms.where(Farm.company_id == company_id))
+    rows = connection.execute(farms.where(Farm.company_id == company_id).order_by(Farm.id))
     return {(row.geometry_kind, row.key): row for row in rows}
 
 
-def _save(
-    connection: Connection,
-    company_id: int,
-    place: Place,
-    project_id: int | None,
-    row: Any | None,
-) -> str:
-    farm_id = row.id if row else _insert(connection, company_id, place)
-    version_id = _version(connection, company_id, farm_id, place)
-    connection.execute(
-        update(Farm)
-        .where(Farm.id == farm_id)
-        .values(
-            name=place.name,
-            project_id=project_id,
-            biome=place.biome,
-            status="active",
-            geometry_version_id=version_id,
+def _add(connection: Connection, company_id: int, drafts: Sequence[_Draft]) -> None:
+    """Give each new place a row and its permanent partition key."""
+    for draft, farm_id in zip(drafts, reserve_ids(connection, Farm, len(drafts)), strict=True):
+        draft.farm_id = farm_id
+    rows = [
+        (
+            draft.farm_id,
+            company_id,
+            draft.place.key,
+            draft.place.name,
+            draft.place.kind.value,
+            f"{_slug(draft.place.key)}-{draft.farm_id}",
         )
-    )
-    action = _action(row, place)
-    if action != "unchanged":
-        _log(connection, company_id, farm_id, version_id, action, place.source_file)
-    return action
-
-
-def _action(row: Any | None, place: Place) -> str:
-    if row is None:
-        return "added"
-    if row.status != "active":
-        return "restored"
-    return "unchanged" if row.geometry_hash == place.geometry.hash else "changed"
-
-
-def _insert(connection: Connection, company_id: int, place: Place) -> int:
-    row = insert(Farm).values(
-        company_id=company_id, key=place.key, name=place.name, geometry_kind=place.kind.value
-    )
-    farm_id = int(connection.execute(row.returning(Farm.id)).scalar_one())
-    partition_key = f"{_slug(place.key)}-{farm_id}"
-    connection.execute(update(Farm).where(Farm.id == farm_id).values(partition_key=partition_key))
-    return farm_id
+        for draft in drafts
+    ]
+    columns = ["id", "company_id", "key", "name", "geometry_kind", "partition_key"]
+    copy_rows(connection, Farm, columns, rows)
 
 
 def _slug(key: str) -> str:
@@ -151,57 +187,109 @@ def _slug(key: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", key).strip("-")[:60] or "place"
 
 
-def _version(connection: Connection, company_id: int, farm_id: int, place: Place) -> int:
-    """Row of this polygon among the place's versions, made if it is new."""
-    geometry = place.geometry
-    versions = select(GeometryVersion.id).where(
-        GeometryVersion.farm_id == farm_id, GeometryVersion.geometry_hash == geometry.hash
-    )
-    found = connection.execute(versions).scalar_one_or_none()
-    if found is not None:
-        return int(found)
-    latest = select(func.coalesce(func.max(GeometryVersion.version), 0)).where(
-        GeometryVersion.farm_id == farm_id
-    )
-    row = insert(GeometryVersion).values(
-        company_id=company_id,
-        farm_id=farm_id,
-        version=connection.execute(latest).scalar_one() + 1,
-        geometry_hash=geometry.hash,
-        geometry=geometry.wkb,
-        area_ha=geometry.area_ha,
-        bbox=list(geometry.bbox),
-        source_file=place.source_file,
-        source_crs=place.source_crs,
-        source_feature=place.source_feature,
-        repaired=geometry.repaired,
-        repair_note=geometry.repair_note,
-    )
-    return int(connection.execute(row.returning(GeometryVersion.id)).scalar_one())
-
-
-def _remove(
-    connection: Connection, company_id: int, rows: Sequence[Any], imported_from: str
-) -> None:
+def _version(connection: Connection, company_id: int, drafts: Sequence[_Draft]) -> None:
+    """Find each polygon among the place's versions; store it if it is not there."""
+    rows = connection.execute(
+        select(
+            GeometryVersion.id,
+            GeometryVersion.farm_id,
+            GeometryVersion.version,
+            GeometryVersion.geometry_hash,
+        ).where(GeometryVersion.farm_id.in_([draft.farm_id for draft in drafts if draft.row]))
+    ).all()
+    found = {(row.farm_id, row.geometry_hash): row.id for row in rows}
+    latest: dict[int, int] = {}
     for row in rows:
-        connection.execute(update(Farm).where(Farm.id == row.id).values(status="removed"))
-        _log(connection, company_id, row.id, None, "removed", imported_from)
+        latest[row.farm_id] = max(row.version, latest.get(row.farm_id, 0))
+    new = [draft for draft in drafts if (draft.farm_id, draft.place.geometry.hash) not in found]
+    for draft, number in zip(new, reserve_ids(connection, GeometryVersion, len(new)), strict=True):
+        found[draft.farm_id, draft.place.geometry.hash] = number
+    for draft in drafts:
+        draft.version_id = found[draft.farm_id, draft.place.geometry.hash]
+    values = [_version_row(company_id, draft, latest.get(draft.farm_id, 0) + 1) for draft in new]
+    copy_rows(connection, GeometryVersion, _VERSION_COLUMNS, values)
+
+
+_VERSION_COLUMNS = [
+    "id",
+    "company_id",
+    "farm_id",
+    "version",
+    "geometry_hash",
+    "geometry",
+    "area_ha",
+    "bbox",
+    "source_file",
+    "source_crs",
+    "source_feature",
+    "repaired",
+    "repair_note",
+]
+
+
+def _version_row(company_id: int, draft: _Draft, version: int) -> tuple[Any, ...]:
+    place, geometry = draft.place, draft.place.geometry
+    return (
+        draft.version_id,
+        company_id,
+        draft.farm_id,
+        version,
+        geometry.hash,
+        geometry.wkb,
+        geometry.area_ha,
+        list(geometry.bbox),
+        place.source_file,
+        place.source_crs,
+        place.source_feature,
+        geometry.repaired,
+        geometry.repair_note,
+    )
+
+
+def _update(connection: Connection, drafts: Sequence[_Draft]) -> None:
+    if not drafts:
+        return
+    connection.execute(
+        update(Farm)
+        .where(Farm.id == bindparam("farm"))
+        .values(
+            name=bindparam("new_name"),
+            project_id=bindparam("new_project"),
+            biome=bindparam("new_biome"),
+            geometry_version_id=bindparam("new_version"),
+            status="active",
+        ),
+        [
+            {
+                "farm": draft.farm_id,
+                "new_name": draft.place.name,
+                "new_project": draft.project_id,
+                "new_biome": draft.place.biome,
+                "new_version": draft.version_id,
+            }
+            for draft in drafts
+        ],
+    )
+
+
+def _mark_removed(connection: Connection, rows: Sequence[Any]) -> None:
+    if rows:
+        numbers = [row.id for row in rows]
+        connection.execute(update(Farm).where(Farm.id.in_(numbers)).values(status="removed"))
 
 
 def _log(
     connection: Connection,
     company_id: int,
-    farm_id: int,
-    version_id: int | None,
-    action: str,
-    source_file: str,
+    drafts: Iterable[_Draft],
+    gone: Iterable[Any],
+    imported_from: str,
 ) -> None:
-    connection.execute(
-        insert(GeometryEdit).values(
-            company_id=company_id,
-            farm_id=farm_id,
-            geometry_version_id=version_id,
-            action=action,
-            source_file=source_file,
-        )
-    )
+    rows: list[tuple[Any, ...]] = [
+        (company_id, one.farm_id, one.version_id, one.action, one.place.source_file)
+        for one in drafts
+        if one.action != "unchanged"
+    ]
+    rows += [(company_id, row.id, None, "removed", imported_from) for row in gone]
+    columns = ["company_id", "farm_id", "geometry_version_id", "action", "source_file"]
+    copy_rows(connection, GeometryEdit, columns, rows)

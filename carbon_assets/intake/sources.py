@@ -52,21 +52,35 @@ def register(
         version = binding.version
         source_id = _save_version(connection, version)
         files = tuple(_files(connection, source_id, version, vintages, bounds))
-        manifest = manifest_hash(files)
-        hrefs = {band.name: band.href for band in version.bands}
-        values = {"raster_source_id": source_id, "hrefs": hrefs, "manifest_hash": manifest}
-        row = insert(SourceBinding).values(company_id=company_id, slot=binding.slot, **values)
-        connection.execute(
-            row.on_conflict_do_update(index_elements=["company_id", "slot"], set_=values)
-        )
-        connection.execute(
-            update(RasterDataSource)
-            .where(RasterDataSource.id == source_id)
-            .where(RasterDataSource.manifest_hash != manifest)
-            .values(manifest_hash=manifest)
-        )
+        _save_binding(connection, company_id, binding, source_id, manifest_hash(files))
         found[binding.slot] = RegisteredSource(source_id, version, files)
     return found
+
+
+def _save_binding(
+    connection: Connection, company_id: int, binding: Binding, source_id: int, manifest: str
+) -> None:
+    """Store a binding and the manifest, unless they are stored already: to look is not to write."""
+    hrefs = {band.name: band.href for band in binding.version.bands}
+    values = {"raster_source_id": source_id, "hrefs": hrefs, "manifest_hash": manifest}
+    columns = (SourceBinding.raster_source_id, SourceBinding.hrefs, SourceBinding.manifest_hash)
+    saved = connection.execute(
+        select(*columns).where(
+            SourceBinding.company_id == company_id, SourceBinding.slot == binding.slot
+        )
+    ).one_or_none()
+    if saved is not None and tuple(saved) == tuple(values.values()):
+        return
+    row = insert(SourceBinding).values(company_id=company_id, slot=binding.slot, **values)
+    connection.execute(
+        row.on_conflict_do_update(index_elements=["company_id", "slot"], set_=values)
+    )
+    connection.execute(
+        update(RasterDataSource)
+        .where(RasterDataSource.id == source_id)
+        .where(RasterDataSource.manifest_hash != manifest)
+        .values(manifest_hash=manifest)
+    )
 
 
 def bound_sources(connection: Connection, company_id: int) -> list[Binding]:
@@ -115,40 +129,56 @@ _WORDING = {"title", "licence", "citation", "facts"}
 
 
 def _save_version(connection: Connection, version: SourceVersion) -> int:
-    document = _document(version)
-    addresses = [band.href or "" for band in version.bands]
+    saved = _saved_version(connection, version)
+    if saved is None:
+        _insert_version(connection, version)
+        saved = _saved_version(connection, version)
+    if saved is None:
+        raise LookupError(f"{version.label} was not registered")
+    _require_same(version, _document(SourceVersion.model_validate(saved.catalogue)))
+    return int(saved.id)
+
+
+def _saved_version(connection: Connection, version: SourceVersion) -> Any:
+    return connection.execute(
+        select(RasterDataSource.id, RasterDataSource.catalogue).where(
+            RasterDataSource.key == version.key, RasterDataSource.version == version.version
+        )
+    ).one_or_none()
+
+
+def _insert_version(connection: Connection, version: SourceVersion) -> None:
+    address = version.bands[0].href or ""
     row = insert(RasterDataSource).values(
         key=version.key,
         version=version.version,
         family=version.family,
         title=version.title,
         quantity_kind=version.quantity,
-        storage_tier=_tier(addresses[0]),
-        uri_pattern=addresses[0],
+        storage_tier=_tier(address),
+        uri_pattern=address,
         manifest_hash=manifest_hash([]),
-        catalogue=document,
+        catalogue=_document(version),
         licence=version.licence,
         citation=version.citation,
         epoch=version.epoch,
     )
     connection.execute(row.on_conflict_do_nothing(index_elements=["key", "version"]))
-    saved = connection.execute(
-        select(RasterDataSource.id, RasterDataSource.catalogue).where(
-            RasterDataSource.key == version.key, RasterDataSource.version == version.version
-        )
-    ).one()
-    _require_same(version, saved.catalogue, document)
-    return int(saved.id)
 
 
 def _document(version: SourceVersion) -> dict[str, Any]:
-    """Catalogue entry without addresses, which belong to a binding."""
+    """Catalogue entry without what belongs to a binding: addresses, and the tag in the header.
+
+    An own copy of a band may carry another nodata tag than the publisher's file.
+    """
     document = version.model_dump(mode="json")
-    document["bands"] = [{**band, "href": None} for band in document["bands"]]
+    blank = {"href": None, "header_nodata": None}
+    document["bands"] = [{**band, **blank} for band in document["bands"]]
     return document
 
 
-def _require_same(version: SourceVersion, saved: dict[str, Any], given: dict[str, Any]) -> None:
+def _require_same(version: SourceVersion, saved: dict[str, Any]) -> None:
+    given = _document(version)
     changed = sorted(name for name in given.keys() - _WORDING if given[name] != saved.get(name))
     if changed:
         raise CatalogueError(

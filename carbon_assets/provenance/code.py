@@ -5,16 +5,24 @@ from __future__ import annotations
 import ast
 import hashlib
 import subprocess
+from collections.abc import Iterator
 from functools import cache
-from importlib.util import find_spec
+from importlib.util import resolve_name
 from pathlib import Path
 
 from carbon_assets import __version__
 
-NUMERIC_PACKAGES = tuple(
-    f"carbon_assets.{name}." for name in ("science", "rasters", "runners", "metrics")
+NUMERIC_CODE = (
+    "carbon_assets.science",
+    "carbon_assets.rasters",
+    "carbon_assets.runners",
+    "carbon_assets.metrics",
+    "carbon_assets.reference.units",
 )
-"""Code here makes numbers; reference data enter a fingerprint by content, not by loader."""
+"""Packages and modules that make numbers. Other reference data enter a fingerprint by content,
+not by loader; units are arithmetic."""
+
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 @cache
@@ -23,6 +31,9 @@ def code_hash(*modules: str) -> str:
 
     Comments and formatting count: the hash is of bytes, so that it needs no judgement. A
     change elsewhere (README, command line, orchestration) leaves it as it is.
+
+    Raises:
+        ModuleNotFoundError: If one of them is not a module of this package.
     """
     total = hashlib.sha256()
     for name in sorted(_closure(modules)):
@@ -43,43 +54,85 @@ def _closure(modules: tuple[str, ...]) -> set[str]:
 
 @cache
 def _numeric_imports(module: str) -> tuple[str, ...]:
-    tree = ast.parse(_source(module))
-    nodes = [node for node in _statements(tree) if isinstance(node, ast.ImportFrom)]
-    names = {node.module for node in nodes if node.module}
-    return tuple(sorted(name for name in names if name.startswith(NUMERIC_PACKAGES)))
+    """Numeric modules that run when this one is imported or used, its packages included."""
+    named = {
+        name for node in _statements(ast.parse(_source(module))) for name in _named(node, module)
+    }
+    named.add(module)
+    return tuple(
+        sorted(
+            name
+            for full in named
+            for name in _with_packages(full)
+            if _is_numeric(name) and _path(name) is not None
+        )
+    )
 
 
-def _statements(tree: ast.AST) -> list[ast.AST]:
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
     """Every node that runs: what stands under ``if TYPE_CHECKING`` does not."""
-    nodes: list[ast.AST] = []
     ahead = [tree]
     while ahead:
         node = ahead.pop()
-        nodes.append(node)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        yield node
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             ahead += node.orelse
         else:
             ahead += ast.iter_child_nodes(node)
-    return nodes
+
+
+def _named(node: ast.AST, module: str) -> Iterator[str]:
+    """What an import statement names: modules, and what may be one or a member of one."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = resolve_name("." * node.level + (node.module or ""), _package(module))
+        yield base
+        yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _package(module: str) -> str:
+    path = _path(module)
+    is_package = path is not None and path.name == "__init__.py"
+    return module if is_package else module.rpartition(".")[0]
+
+
+def _with_packages(module: str) -> Iterator[str]:
+    parts = module.split(".")
+    yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+
+
+def _is_numeric(module: str) -> bool:
+    return any(f"{module}.".startswith(f"{numeric}.") for numeric in NUMERIC_CODE)
+
+
+@cache
+def _path(module: str) -> Path | None:
+    base = _ROOT.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
 
 
 @cache
 def _source(module: str) -> bytes:
-    spec = find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(module)
-    return Path(spec.origin).read_bytes()
+    path = _path(module)
+    if path is None:
+        raise ModuleNotFoundError(f"no module {module}", name=module)
+    return path.read_bytes()
 
 
 @cache
 def code_version() -> str:
     """Commit of the running code (``-dirty`` with local changes), or the package version."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
+    if not (_ROOT / ".git").exists():
         return f"v{__version__}"
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
+    command = ["git", "-C", str(_ROOT), "describe", "--always", "--dirty", "--abbrev=40"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        found = subprocess.run(  # noqa: S603 - nothing of it comes from a user
+            command, capture_output=True, text=True, check=True, timeout=10
+        )
     except (OSError, subprocess.SubprocessError):
         return f"v{__version__}"
     return found.stdout.strip()

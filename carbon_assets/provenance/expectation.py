@@ -14,11 +14,14 @@ from carbon_assets.provenance.graph import FARM_METRICS, GRAPH, Node
 from carbon_assets.provenance.probe import numerics_probe
 from carbon_assets.provenance.world import CompanyWorld, Place, land_cover_legend
 from carbon_assets.reference.documents import as_document
+from carbon_assets.reference.metric_types import load_metric_types
 from carbon_assets.runners.declaration import Runner
 from carbon_assets.store.copying import copy_new_rows
 from carbon_assets.store.models import AssetKey, PartitionInputs
 
 COMPUTE = "carbon_assets.runners.compute"
+PLACEMENT = "carbon_assets.rasters.header"
+"""Puts a file on its lattice, before a runner sees it."""
 DERIVE = "carbon_assets.metrics.derive"
 
 
@@ -26,16 +29,18 @@ DERIVE = "carbon_assets.metrics.derive"
 class Expectation:
     """Input documents of every partition that should exist.
 
-    Partitions of one zone differ by polygon only, so the number of documents grows with
-    assets × vintages × zones, not with places.
+    Places of one zone have the same vintages and differ by polygon only, so the number of
+    documents grows with assets × vintages × zones, not with places.
 
     Attributes:
         places: (asset key, place) → zone number.
         documents: (asset key, zone number, vintage) → input document.
+        described: Zones whose documents are there.
     """
 
     places: dict[tuple[str, int], int] = field(default_factory=dict)
     documents: dict[tuple[str, int, int], InputDocument] = field(default_factory=dict)
+    described: set[int] = field(default_factory=set)
     _zones: dict[Hashable, int] = field(default_factory=dict)
 
     def document(self, asset: str, place_id: int, vintage: int) -> InputDocument | None:
@@ -55,33 +60,35 @@ def expect(
     places: Iterable[int] | None = None,
 ) -> Expectation:
     """Work out what every partition, or those of some assets and places, should rest on."""
-    wanted = None if places is None else set(places)
-    chosen = [node for node in GRAPH if assets is None or node.key in set(assets)]
+    wanted_assets = None if assets is None else set(assets)
+    wanted_places = None if places is None else sorted(set(places))
+    chosen = [node for node in GRAPH if wanted_assets is None or node.key in wanted_assets]
     expectation = Expectation()
     for world in worlds:
-        for place in world.places.values():
-            if wanted is None or place.id in wanted:
-                for node in chosen:
-                    _expect(expectation, world, place, node)
+        numbers = world.places if wanted_places is None else wanted_places
+        for node in chosen:
+            if world.computes(node.key):
+                for number in numbers:
+                    if number in world.places:
+                        _expect(expectation, world, world.places[number], node)
     return expectation
 
 
 def _expect(expectation: Expectation, world: CompanyWorld, place: Place, node: Node) -> None:
-    if node.key == FARM_METRICS:
-        if land_cover_legend(world) is None:
-            return
-        zone = expectation.zone_number(world.id, node.key, place.metrics)
-    elif node.key in world.runners:
-        bound_zone = world.runners[node.key].zone(place.setting, place.bounds)
-        zone = expectation.zone_number(world.id, node.key, bound_zone)
-    else:
-        return
+    zone = expectation.zone_number(world.id, node.key, place.vintages, _kind(world, place, node))
     expectation.places[node.key, place.id] = zone
-    for vintage in place.vintages:
-        key = (node.key, zone, vintage)
-        if key not in expectation.documents:
-            made = _document(world, place, node, vintage)
-            expectation.documents[key] = InputDocument(node.key, made)
+    if zone not in expectation.described:
+        expectation.described.add(zone)
+        for vintage in place.vintages:
+            document = InputDocument(node.key, _document(world, place, node, vintage))
+            expectation.documents[node.key, zone, vintage] = document
+
+
+def _kind(world: CompanyWorld, place: Place, node: Node) -> Hashable:
+    """What of a place, besides polygon and vintages, an asset's numbers depend on."""
+    if node.key == FARM_METRICS:
+        return place.metrics
+    return world.runners[node.key].zone(place.setting, place.bounds)
 
 
 def _document(world: CompanyWorld, place: Place, node: Node, vintage: int) -> dict[str, Any]:
@@ -89,7 +96,7 @@ def _document(world: CompanyWorld, place: Place, node: Node, vintage: int) -> di
         return {
             "vintage": vintage,
             "rasters": {},
-            "reference": {"legend": as_document(land_cover_legend(world))},
+            "reference": {"legend": as_document(land_cover_legend(world)), "units": _units()},
             "parameters": place.metrics.as_document(),
             "code": code_hash(DERIVE),
             "numerics": None,
@@ -102,9 +109,14 @@ def _document(world: CompanyWorld, place: Place, node: Node, vintage: int) -> di
     }
 
 
+def _units() -> dict[str, str]:
+    """Unit in which each metric is stored."""
+    return {code: metric.unit for code, metric in load_metric_types().items()}
+
+
 def code_of(runner: Runner) -> str:
     """Hash of the code that makes a runner's receipts."""
-    return code_hash(COMPUTE, runner.module)
+    return code_hash(COMPUTE, PLACEMENT, runner.module)
 
 
 def asset_ids(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
@@ -133,7 +145,7 @@ def intern_inputs(
     known = inputs_ids(connection, documents.values())
     missing = {digest: one for digest, one in documents.items() if digest not in known}
     if missing:
-        rows = [(digest, dict(one.document)) for digest, one in missing.items()]
+        rows = [(digest, one.stored) for digest, one in missing.items()]
         copy_new_rows(connection, PartitionInputs, ["digest", "document"], rows)
         known = inputs_ids(connection, documents.values())
     return known

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from carbon_assets.provenance.canonical import canonical, digest
+from carbon_assets.provenance.canonical import canonical, digest, plain
 
 FINGERPRINT_VERSION = 1
 """Changes only with the rules above, announced in the changelog: all receipts become stale."""
@@ -46,6 +46,11 @@ class InputDocument:
         """SHA-256 of the canonical document, 32 bytes."""
         return hashlib.sha256(self._text).digest()
 
+    @property
+    def stored(self) -> dict[str, Any]:
+        """The document as it is recorded: its digest can be computed again from there."""
+        return dict(plain(self.document))
+
     @cached_property
     def _text(self) -> bytes:
         return canonical(self.document)
@@ -74,12 +79,13 @@ def causes(recorded: Mapping[str, Any], expected: Mapping[str, Any]) -> tuple[st
         for part, cause in CAUSES.items()
         if digest(recorded.get(part)) != digest(expected.get(part))
     ]
-    rest = CAUSES.keys()
-    if {k: v for k, v in recorded.items() if k not in rest} != {
-        k: v for k, v in expected.items() if k not in rest
-    }:
+    if digest(_other_parts(recorded)) != digest(_other_parts(expected)):
         parts.append("parameter")
-    return tuple(dict.fromkeys(parts)) or ("parameter",)
+    return tuple(dict.fromkeys(parts))
+
+
+def _other_parts(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {part: value for part, value in document.items() if part not in CAUSES}
 
 
 def as_text(fingerprint: bytes) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from carbon_assets.intake.files import require_unchanged
 from carbon_assets.metrics.derive import derive_metrics
 from carbon_assets.metrics.model import Metric
 from carbon_assets.provenance.graph import FARM_METRICS
@@ -20,7 +21,7 @@ from carbon_assets.provenance.record import record_history, write_metrics, write
 from carbon_assets.provenance.rows import current_receipts
 from carbon_assets.provenance.world import CompanyWorld, land_cover_legend
 from carbon_assets.rasters.opening import gdal_session
-from carbon_assets.rasters.reader import OpenRasters
+from carbon_assets.rasters.reader import OpenRasters, RasterFile
 from carbon_assets.runners.bound import BoundRunner
 from carbon_assets.runners.compute import (
     PlaceTask,
@@ -85,7 +86,8 @@ def materialize(
         database: The database.
         world: The company that the places belong to.
         asset: Asset key.
-        keys: (place, vintage) of the partitions.
+        keys: (place, vintage) of the partitions; those that should not exist (a removed place, a
+            vintage that its project does not have) are passed over.
         run_id: Dagster run, for the history.
         compute: How places are computed.
 
@@ -93,8 +95,8 @@ def materialize(
         The outcomes of each chunk, after its transaction is committed.
 
     Raises:
-        RasterError: As :func:`carbon_assets.runners.compute.compute_place`; the chunk that
-            it struck has written nothing.
+        RasterError: As :func:`carbon_assets.runners.compute.compute_place`, or
+            ``RASTER_CHANGED``; the chunk that it struck has written nothing.
     """
     for chunk in _chunks(world, asset, keys):
         with transaction(database) as connection:
@@ -113,7 +115,8 @@ def _chunks(world: CompanyWorld, asset: str, keys: Iterable[Key]) -> Iterator[li
     """Whole places together, in the order of the raster's blocks."""
     by_place: dict[int, list[Key]] = {}
     for place_id, vintage in sorted(set(keys)):
-        if place_id in world.places:
+        place = world.places.get(place_id)
+        if place is not None and vintage in place.vintages:
             by_place.setdefault(place_id, []).append((place_id, vintage))
     order = list(by_place)
     if asset in world.runners:
@@ -151,7 +154,14 @@ def _compute(
     tasks = world.tasks(connection, vintages)
     require_coverage(bound, tasks, steps[0].vintage)
     made = list(compute(bound, tasks, vintages))
+    require_unchanged(connection, _files_read(bound, made))
     return write_receipts(connection, bound, {step.key: step for step in steps}, made)
+
+
+def _files_read(bound: BoundRunner, made: Iterable[PartitionReceipts]) -> list[RasterFile]:
+    read = {asset_id for one in made for asset_id, _ in one.inputs}
+    files = (one.file for source in bound.sources.values() for one in source.files)
+    return [file for file in files if file.asset_id in read]
 
 
 def _derive(connection: Connection, world: CompanyWorld, steps: Sequence[Step]) -> dict[Key, int]:

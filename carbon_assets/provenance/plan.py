@@ -160,13 +160,11 @@ def _with_known(connection: Connection, steps: list[Step]) -> list[Step]:
 
 def lock_asset(connection: Connection, asset: str) -> None:
     """Keep two writers of one asset apart until the transaction ends."""
-    number = asset_ids(connection, [asset])[asset]
+    # All numbers are given out at once: two first writers of different assets, each waiting for
+    # the other's number, would never end.
+    number = asset_ids(connection, {asset, *(node.key for node in GRAPH)})[asset]
     connection.execute(
-        text("SELECT pg_advisory_xact_lock(:group, :asset)"),
-        {
-            "group": _LOCK,
-            "asset": number,
-        },
+        text("SELECT pg_advisory_xact_lock(:group, :asset)"), {"group": _LOCK, "asset": number}
     )
 
 

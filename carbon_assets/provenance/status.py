@@ -152,10 +152,15 @@ WHERE now.stale OR s.upstream IS DISTINCT FROM now.token
 
 
 def edge_offsets(node: Node) -> Iterator[tuple[str, int]]:
-    """(upstream asset, vintage offset) of every partition that a partition reads, in order."""
-    for edge in node.edges:
-        for offset in range(edge.first, edge.last + 1):
-            yield edge.upstream, offset
+    """(upstream asset, vintage offset) of every partition that a partition reads, in order.
+
+    Each once, however many edges name it: a token that is combined twice would cancel out.
+    """
+    yield from dict.fromkeys(
+        (edge.upstream, offset)
+        for edge in node.edges
+        for offset in range(edge.first, edge.last + 1)
+    )
 
 
 def _follow(connection: Connection, node: Node, assets: Mapping[str, int]) -> None:
