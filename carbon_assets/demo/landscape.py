@@ -11,7 +11,9 @@ from carbon_assets.demo.rasters import write_band
 from carbon_assets.demo.vectors import write_places
 
 PORTFOLIO = "portfolio.yaml"
-CATALOGUE = "sources.yaml"
+CATALOGUE = tuple(
+    f"catalogue/{name}.yaml" for name in ("mapbiomas-brazil", "hgb", "esa-cci-biomass")
+)
 FARMS = "farms.gpkg"
 BOUNDARIES = "boundaries.gpkg"
 
@@ -36,7 +38,8 @@ def write_landscape(folder: Path) -> Path:
         _write_rasters(design, scratch)
         write_places(scratch / FARMS, design.farms())
         write_places(scratch / BOUNDARIES, design.boundaries())
-        for name in (CATALOGUE, PORTFOLIO):
+        (scratch / "catalogue").mkdir()
+        for name in (*CATALOGUE, PORTFOLIO):
             text = files("carbon_assets.demo").joinpath("files", name).read_bytes()
             (scratch / name).write_bytes(text)
     return folder / PORTFOLIO

@@ -21,12 +21,12 @@ def rows_of(*parts: str) -> list[dict[str, str]]:
 
 
 def bound(landscape: Path, runner: str):
-    """Return a source version of the written portfolio, with the portfolio's own copies."""
+    """Return a source version of the written portfolio, and the packaged one it builds on."""
     portfolio = yaml.safe_load((landscape / "portfolio.yaml").read_text())
     catalogue = load_catalogue([landscape / name for name in portfolio["catalogue"]])
     entry = portfolio["sources"][runner]
-    packaged = catalogue.get(entry["source"], entry["version"])
-    return packaged, packaged.with_hrefs(entry["hrefs"], landscape)
+    own = catalogue.get(entry["source"], entry["version"])
+    return catalogue.get(own.key, own.version.removesuffix("-demo")), own
 
 
 def check_header(path: str, band, source) -> None:
@@ -59,7 +59,8 @@ def test_scale_and_no_data_values_are_the_catalogue_s(landscape):
 
 
 def test_alternative_biomass_source_is_ready_to_use(landscape):
-    source = load_catalogue([landscape / "sources.yaml"]).get("esa-cci-biomass", "5.01-demo")
+    file = landscape / "catalogue" / "esa-cci-biomass.yaml"
+    source = load_catalogue([file]).get("esa-cci-biomass", "5.01-demo")
     bounds = (-53.0, -10.5, -52.6, -10.25)
     (tile,) = source.tiles_for_bounds(*bounds)
     for band in source.bands:
