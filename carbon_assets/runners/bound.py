@@ -103,7 +103,16 @@ class BoundRunner:
 
     def rule(self, slot: str, band: str) -> BandRule:
         """Nodata, scale and unit of a band, header tags included."""
-        source = self.sources[slot]
+        if (slot, band) not in self._rules:
+            self._rules[slot, band] = self._rule(self.sources[slot], band)
+        return self._rules[slot, band]
+
+    @cached_property
+    def _rules(self) -> dict[tuple[str, str], BandRule]:
+        return {}
+
+    @staticmethod
+    def _rule(source: RegisteredSource, band: str) -> BandRule:
         entry = source.version.band(band)
         tags = {f.file.nodata for f in source.files if f.band == band} - {None}
         values = {float(v) for v in entry.nodata} | {float(v) for v in tags if v is not None}
@@ -114,6 +123,13 @@ class BoundRunner:
         """Legend of the value source, if it is a class map."""
         name = self.value_source.version.legend
         return load_legend(name) if name else None
+
+    @cached_property
+    def class_ids(self) -> tuple[tuple[int, ...], frozenset[int]]:
+        """Class ids that a class map may hold, ascending, and those that mean no data."""
+        rule = self.rule(self.runner.value_slot, class_band(self.value_source))
+        missing = unobserved(self.required_legend, rule)
+        return tuple(sorted({*self.required_legend.ids} | missing)), frozenset(missing)
 
     @property
     def required_legend(self) -> Legend:

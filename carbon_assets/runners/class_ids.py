@@ -26,7 +26,7 @@ def number_classes(classes: npt.NDArray[Any], numbers: Numbers) -> Ints:
         numbers: Numbers by class id; ids that the type cannot hold are passed over.
     """
     if classes.dtype.itemsize <= 2:
-        bits = classes.view(f"u{classes.dtype.itemsize}")
+        bits = classes.view(f"u{classes.dtype.itemsize}").astype(np.intp)
         return np.asarray(_table(numbers, classes.dtype.str).take(bits))
     known, given = np.array(numbers).T
     at = np.minimum(np.searchsorted(known, classes), len(known) - 1)

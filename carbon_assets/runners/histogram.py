@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from carbon_assets.rasters.reader import raise_unknown
-from carbon_assets.runners.bound import class_band, unobserved
+from carbon_assets.runners.bound import class_band
 from carbon_assets.runners.class_ids import UNKNOWN, count_unknown, number_classes
 from carbon_assets.runners.gather import Strip
 from carbon_assets.runners.inputs import Inputs
@@ -20,8 +20,7 @@ class HistogramReducer:
         self._layer = inputs.layer(bound.runner.value_slot, class_band(bound.value_source), "value")
         self._legend = bound.required_legend
         self._context = bound.context(inputs.vintage)
-        self._missing = unobserved(self._legend, self._layer.rule)
-        self._ids = sorted({*self._legend.ids} | self._missing)
+        self._ids, self._missing = bound.class_ids
         self._numbers = tuple((class_id, number) for number, class_id in enumerate(self._ids))
         # The last group holds the cells outside the raster.
         self._found = Extent.empty(len(self._ids) + 1)

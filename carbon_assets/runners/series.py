@@ -9,7 +9,8 @@ import numpy as np
 from carbon_assets.runners.declaration import Method
 from carbon_assets.runners.gather import Mask, Strip
 from carbon_assets.science.zonal.grid import Floats
-from carbon_assets.science.zonal.statistics import Ints, Moments, moments, percentile
+from carbon_assets.science.zonal.statistics import Moments, moments, percentile
+from carbon_assets.science.zonal.sums import Ints
 
 PERCENTILES: dict[Method, float] = {"p05": 0.05, "p50": 0.50, "p95": 0.95}
 

@@ -15,7 +15,8 @@ from carbon_assets.runners.receipts import M2_PER_HA, Receipt
 from carbon_assets.runners.series import PERCENTILES, Data, Series
 from carbon_assets.science.uncertainty import ci95_half_width_pct, standard_error
 from carbon_assets.science.zonal.grid import Floats
-from carbon_assets.science.zonal.statistics import Extent, Ints, Moments, extent
+from carbon_assets.science.zonal.statistics import Extent, Moments, extent
+from carbon_assets.science.zonal.sums import Ints
 
 
 class StatisticsReducer:

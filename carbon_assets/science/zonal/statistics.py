@@ -1,9 +1,8 @@
 """Area-weighted statistics of values over groups of cells.
 
 A group is a stratum, or a stratum in one of several vintages; all groups are reduced in one
-pass. Sums run in row-major order of the cells (``numpy.bincount`` adds one by one), so they
-do not depend on the machine's vector width, and a group's result does not depend on which
-other groups are asked for.
+pass. The order of every sum follows from the cells alone (see ``sums``), so a group's result
+does not depend on the machine, nor on which other groups are asked for.
 """
 
 from __future__ import annotations
@@ -19,9 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from carbon_assets.science.zonal.grid import Floats
-from carbon_assets.science.zonal.sums import grouped_sum
-
-Ints = npt.NDArray[np.int64]
+from carbon_assets.science.zonal.sums import Grouping, Ints
 
 
 @dataclass(frozen=True)
@@ -70,11 +67,8 @@ class Extent:
 
 def extent(group: Ints, coverage: Floats, area_m2: Floats, groups: int) -> Extent:
     """Return the extent of each of ``groups`` groups; all arrays hold one item per cell."""
-    return Extent(
-        np.bincount(group, minlength=groups).astype(np.int64),
-        grouped_sum(group, coverage, groups),
-        grouped_sum(group, area_m2, groups),
-    )
+    by = Grouping.of(group, groups)
+    return Extent(by.count(), by.sum(coverage), by.sum(area_m2))
 
 
 @dataclass(frozen=True)
@@ -184,14 +178,14 @@ def moments(
         groups: Number of groups.
         extremes: Whether minimum and maximum are wanted; they cost a sort.
     """
-    cells = np.bincount(group, minlength=groups).astype(np.int64)
-    area = grouped_sum(group, area_m2, groups)
+    by = Grouping.of(group, groups)
+    cells, area = by.count(), by.sum(area_m2)
     pivot = np.zeros(groups)
     pivot[group] = values
-    apart = values - pivot[group]
-    shift = _divide(grouped_sum(group, apart * area_m2, groups), area)
-    apart -= shift[group]
-    square = grouped_sum(group, apart * apart * area_m2, groups)
+    apart = values - pivot.take(group)
+    shift = _divide(by.sum(apart * area_m2), area)
+    apart -= shift.take(group)
+    square = by.sum(apart * apart * area_m2)
     low, high = np.full(groups, np.inf), np.full(groups, -np.inf)
     if extremes and len(values):
         order = np.argsort(group, kind="stable")
