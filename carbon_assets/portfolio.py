@@ -194,8 +194,8 @@ def import_portfolio(database: Database, path: Path, *, repair: bool = False) ->
     """
     portfolio = read_portfolio(path)
     folder = path.resolve().parent
-    bindings = _bindings(portfolio, folder)
-    imports = [_read(section, folder, repair=repair) for section in portfolio.places]
+    bindings = bindings_of(portfolio, folder)
+    imports = read_all_places(portfolio, folder, repair=repair)
     for one in imports:
         one.raise_if_rejected()
     places = [place for one in imports for place in one.accepted]
@@ -239,7 +239,17 @@ def seed(database: Database) -> None:
     )
 
 
-def _bindings(portfolio: Portfolio, folder: Path) -> list[Binding]:
+def bindings_of(portfolio: Portfolio, folder: Path) -> list[Binding]:
+    """Return what feeds each slot, with the addresses of its files filled in.
+
+    Args:
+        portfolio: The portfolio.
+        folder: Folder of its file; relative paths count from there.
+
+    Raises:
+        CatalogueError: ``SOURCE_UNKNOWN``, ``VINTAGE_UNAVAILABLE``, ``CATALOGUE_INVALID``.
+        PortfolioError: ``HREF_INVALID``.
+    """
     catalogue = load_catalogue([folder / file for file in portfolio.catalogue])
     bindings = []
     for slot, section in portfolio.sources.items():
@@ -266,6 +276,22 @@ def _projects(portfolio: Portfolio) -> Iterable[ProjectEntry]:
             staleness_policy=project.staleness_policy,
             settings=project.settings(),
         )
+
+
+def read_all_places(
+    portfolio: Portfolio, folder: Path, *, repair: bool = False
+) -> list[PlaceImport]:
+    """Read the vector files of a portfolio; nothing is stored.
+
+    Args:
+        portfolio: The portfolio.
+        folder: Folder of its file.
+        repair: Repair invalid polygons.
+
+    Raises:
+        PlaceError: If a file as a whole is not usable.
+    """
+    return [_read(section, folder, repair=repair) for section in portfolio.places]
 
 
 def _read(section: PlacesSection, folder: Path, *, repair: bool) -> PlaceImport:

@@ -1,1 +1,1 @@
-
+"""The command line ``carbon-assets``: one module per command, importing late."""

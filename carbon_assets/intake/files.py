@@ -47,17 +47,11 @@ def current_file(connection: Connection, file: File, href: str) -> RasterFile:
         RasterError: ``RASTER_MISSING``, ``RASTER_UNREADABLE``, ``RASTER_TRUNCATED``,
             ``HEADER_MISMATCH``, ``UNKNOWN_CLASS``, ``RASTER_REMOTE``.
     """
-    if not is_local(href):
-        raise RasterError(
-            "RASTER_REMOTE",
-            "this version reads rasters from local files only",
-            where=href,
-            do="download the file and name your copy under `hrefs` in the portfolio",
-        )
+    require_local(href)
     digest = content_of(connection, href)
     row = _known(connection, file, href, digest)
     if row is None:
-        _insert(connection, file, href, digest, _inspect(file, href))
+        _insert(connection, file, href, digest, inspect_file(file.version, file.band, href))
         row = _known(connection, file, href, digest)
     if row is None:
         raise LookupError(f"{href} was not registered")
@@ -114,12 +108,33 @@ def require_unchanged(connection: Connection, files: Iterable[RasterFile]) -> No
             )
 
 
-def _inspect(file: File, href: str) -> Header:
-    legend = load_legend(file.version.legend) if file.version.legend else None
+def require_local(href: str) -> None:
+    """Refuse the address of a file on another machine.
+
+    Raises:
+        RasterError: ``RASTER_REMOTE``.
+    """
+    if not is_local(href):
+        raise RasterError(
+            "RASTER_REMOTE",
+            "this version reads rasters from local files only",
+            where=href,
+            do="download the file and name your copy under `hrefs` in the portfolio",
+        )
+
+
+def inspect_file(version: SourceVersion, band: Band, href: str) -> Header:
+    """Open a file, compare its header with the catalogue and decode it as far as is decided.
+
+    Raises:
+        RasterError: As :func:`current_file`.
+    """
+    require_local(href)
+    legend = load_legend(version.legend) if version.legend else None
     with gdal_session(), open_raster(href) as dataset:
-        header = read_header(dataset, file.band.index, href)
-        check_header(header, file.version, file.band, href)
-        check_integrity(dataset, file.band.index, href, legend)
+        header = read_header(dataset, band.index, href)
+        check_header(header, version, band, href)
+        check_integrity(dataset, band.index, href, legend)
     return header
 
 

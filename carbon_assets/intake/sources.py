@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from carbon_assets.errors import CatalogueError
 from carbon_assets.intake.files import File, current_file
 from carbon_assets.rasters.registered import Bounds, RegisteredSource, SourceFile
-from carbon_assets.reference.catalogue import SourceVersion
+from carbon_assets.reference.catalogue import Band, SourceVersion
 from carbon_assets.store.models import RasterDataSource, SourceBinding
 
 
@@ -106,6 +106,39 @@ def _files(
     vintages: Iterable[int],
     bounds: Sequence[Bounds],
 ) -> Iterator[SourceFile]:
+    for wanted in wanted_files(version, vintages, bounds):
+        file = File(source_id, version, wanted.band, wanted.vintage, wanted.tile)
+        registered = current_file(connection, file, wanted.href)
+        yield SourceFile(wanted.band.name, wanted.year, wanted.tile, registered)
+
+
+@dataclass(frozen=True)
+class WantedFile:
+    """A file that a source must have.
+
+    Attributes:
+        band: Band it holds.
+        year: Year that it describes: the epoch of a static product.
+        vintage: The same, or None for a static product.
+        tile: Tile, or None.
+        href: Its address.
+    """
+
+    band: Band
+    year: int
+    vintage: int | None
+    tile: str | None
+    href: str
+
+
+def wanted_files(
+    version: SourceVersion, vintages: Iterable[int], bounds: Iterable[Bounds]
+) -> Iterator[WantedFile]:
+    """Yield the files that a source must have for some vintages and places.
+
+    Raises:
+        CatalogueError: ``VINTAGE_UNAVAILABLE``, ``HREF_MISSING``.
+    """
     years = sorted({version.vintage_for(vintage) for vintage in vintages})
     tiles: list[str | None] = [None]
     if version.tiles:
@@ -113,9 +146,8 @@ def _files(
     for band in version.bands:
         for year in years:
             for tile in tiles:
-                file = File(source_id, version, band, None if version.epoch else year, tile)
                 href = version.href(band.name, year, tile)
-                yield SourceFile(band.name, year, tile, current_file(connection, file, href))
+                yield WantedFile(band, year, None if version.epoch else year, tile, href)
 
 
 def manifest_hash(files: Iterable[SourceFile]) -> str:

@@ -1,0 +1,5 @@
+"""``python -m carbon_assets``."""
+
+from carbon_assets.cli.main import main
+
+main()

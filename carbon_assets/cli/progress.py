@@ -1,0 +1,62 @@
+"""How far a run is: bars on a terminal, lines elsewhere, nothing for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from carbon_assets.cli.output import console
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from carbon_assets.orchestration.store import Progress as Told
+
+
+@contextmanager
+def shown(*, quiet: bool) -> Iterator[Told]:
+    """Give a callback (asset, partitions done, partitions to do) that shows them on stderr.
+
+    Args:
+        quiet: Show nothing.
+    """
+    screen = console(error=True)
+    if quiet:
+        yield lambda _asset, _done, _total: None
+    elif screen.is_terminal:
+        with _bars(screen) as progress:
+            yield _Bars(progress)
+    else:
+        yield _lines
+
+
+def _lines(asset: str, done: int, total: int) -> None:
+    if done:
+        text = f"{asset}: {done} of {total} partitions"
+        console(error=True).print(text, markup=False, soft_wrap=True)
+
+
+def _bars(screen: Any) -> Progress:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=screen,
+    )
+
+
+class _Bars:
+    """One bar per asset; an asset of several companies starts again with each."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, asset: str, done: int, total: int) -> None:
+        if done == 0 or asset not in self._tasks:
+            self._tasks[asset] = self._progress.add_task(asset, total=total)
+        self._progress.update(self._tasks[asset], completed=done, total=total)

@@ -1,0 +1,165 @@
+"""Bringing everything that is stale up to date: which partitions, told to Dagster as one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult, IntMetadataValue
+
+from carbon_assets.errors import CarbonAssetsError, ProvenanceError
+from carbon_assets.orchestration.build import build_definitions
+from carbon_assets.orchestration.event_storage import latest_versions
+from carbon_assets.orchestration.launch import Launcher
+from carbon_assets.orchestration.names import (
+    OWN_SOURCES,
+    PLACE_GEOMETRIES,
+    packaged_families,
+    source_key,
+)
+from carbon_assets.orchestration.partitions import PlaceVintage, add_places
+from carbon_assets.orchestration.store import CarbonStore
+from carbon_assets.provenance.announce import unannounced
+from carbon_assets.provenance.expectation import expect
+from carbon_assets.provenance.graph import GRAPH
+from carbon_assets.provenance.plan import Key
+from carbon_assets.provenance.status import StalePartition, stale_partitions
+from carbon_assets.provenance.world import CompanyWorld, Place, load_companies
+from carbon_assets.store.engines import transaction
+
+Choice = Callable[[Place, int], bool]
+"""Whether a run shall look at a place and vintage."""
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What bringing up to date did.
+
+    Attributes:
+        run_id: Dagster run, or None if nothing was to do.
+        stale: What was stale, upstream first.
+        partitions: (place, vintage) pairs that the run worked on.
+        totals: Per asset key: partitions computed, confirmed and fresh, and rows written.
+    """
+
+    run_id: str | None = None
+    stale: tuple[StalePartition, ...] = ()
+    partitions: int = 0
+    totals: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+def bring_up_to_date(
+    store: CarbonStore,
+    instance: DagsterInstance,
+    *,
+    company: str | None = None,
+    assets: Collection[str] | None = None,
+    choose: Choice | None = None,
+) -> Refreshed:
+    """Compute what is stale, and tell Dagster of what it has not been told, in one run.
+
+    Args:
+        store: Database, progress callback and way of computing.
+        instance: Dagster instance.
+        company: Key of one company; by default all.
+        assets: Asset keys to run; by default all.
+        choose: Which places and vintages; by default all.
+
+    Raises:
+        CarbonAssetsError: What struck an asset; ``RUN_FAILED`` if a check failed or the
+            failure is not one that a user can act on. What was committed before stands.
+    """
+    chosen = {node.key for node in GRAPH if assets is None or node.key in assets}
+    worlds, stale, untold = _outstanding(store, company, chosen)
+    places = {place.id: place for world in worlds for place in world.places.values()}
+    stale = [one for one in stale if _wanted(places, (one.place_id, one.vintage), choose)]
+    keys = {(one.place_id, one.vintage) for one in stale}
+    keys |= {key for key in untold if _wanted(places, key, choose)}
+    launcher = Launcher(instance, build_definitions(store))
+    _tell_places(launcher, store, list(places.values()))
+    if not keys:
+        return Refreshed()
+    wanted = [PlaceVintage(places[place].partition_key, vintage) for place, vintage in keys]
+    number = store.save_work_list("command line", keys)
+    result = launcher.run_partitions(list(_run_keys(chosen)), wanted, work_list=number)
+    _require_success(store, result.success, result)
+    return Refreshed(result.run_id, tuple(stale), len(keys), _totals(result))
+
+
+def _outstanding(
+    store: CarbonStore, company: str | None, assets: Collection[str]
+) -> tuple[list[CompanyWorld], list[StalePartition], set[Key]]:
+    with transaction(store.opened()) as connection:
+        worlds = load_companies(connection, company)
+        stale = stale_partitions(connection, worlds, expect(worlds))
+        untold = {key for asset in sorted(assets) for key in unannounced(connection, asset)}
+    return worlds, [one for one in stale if one.asset in assets], untold
+
+
+def _wanted(places: dict[int, Place], key: Key, choose: Choice | None) -> bool:
+    place = places.get(key[0])
+    if place is None or key[1] not in place.vintages:
+        return False
+    return choose is None or choose(place, key[1])
+
+
+def _tell_places(launcher: Launcher, store: CarbonStore, places: Sequence[Place]) -> None:
+    """Report new and changed polygons, so that Dagster sees what the receipts rest on."""
+    instance = launcher.instance
+    add_places(instance, [place.partition_key for place in places])
+    told = latest_versions(instance, PLACE_GEOMETRIES, [p.partition_key for p in places])
+    changed = {
+        place.partition_key
+        for place in places
+        if place.partition_key not in told
+        or told[place.partition_key].data_version != place.geometry_hash
+    }
+    if changed:
+        ordered = [key for key in instance.get_dynamic_partitions("farm") if key in changed]
+        _require_success(store, launcher.run_places([PLACE_GEOMETRIES], ordered))
+
+
+def _run_keys(assets: Iterable[str]) -> Iterator[AssetKey]:
+    for family in (*packaged_families(), OWN_SOURCES):
+        yield source_key(family)
+    for asset in assets:
+        yield AssetKey(asset.split("/"))
+
+
+def _require_success(
+    store: CarbonStore, success: bool, result: ExecuteInProcessResult | None = None
+) -> None:
+    if success:
+        return
+    if store.errors:
+        raise store.errors[-1]
+    raise _failure(result)
+
+
+def _failure(result: ExecuteInProcessResult | None) -> CarbonAssetsError:
+    events = result.all_events if result else []
+    reasons = [
+        event.step_failure_data.error_display_string.strip()
+        for event in events
+        if event.is_step_failure
+    ]
+    return ProvenanceError(
+        "RUN_FAILED",
+        reasons[0] if reasons else "the run did not succeed",
+        where=f"run {result.run_id}" if result else None,
+        do="see the run in `carbon-assets ui`; what was committed before stands, and the same "
+        "command goes on from there",
+    )
+
+
+def _totals(result: ExecuteInProcessResult) -> dict[str, dict[str, int]]:
+    totals: dict[str, dict[str, int]] = {}
+    for event in result.all_events:
+        if event.is_successful_output and event.step_key:
+            counts = {
+                name: entry.value
+                for name, entry in event.step_output_data.metadata.items()
+                if isinstance(entry, IntMetadataValue) and entry.value is not None
+            }
+            totals[event.step_key.replace("__", "/")] = counts
+    return {node.key: totals[node.key] for node in GRAPH if node.key in totals}
