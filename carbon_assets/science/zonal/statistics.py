@@ -200,7 +200,8 @@ def percentile(values: Floats, weights: Floats, share: float) -> float:
     """Weighted percentile with linear interpolation between order statistics.
 
     The k-th of n sorted values stands at ``(k − 1) w_k + (n − 1) Σ_{i<k} w_i``; equal weights
-    give the common definition (R type 7, numpy's default).
+    give the common definition (R type 7, numpy's default). Equal values are sorted by weight,
+    so the order of the cells does not matter.
 
     Args:
         values: The quantity, one item per cell with data.
@@ -212,7 +213,7 @@ def percentile(values: Floats, weights: Floats, share: float) -> float:
     """
     if not len(values):
         return float("nan")
-    order = np.argsort(values, kind="stable")
+    order = np.lexsort((weights, values))
     x, w = values[order], weights[order]
     count = len(x)
     before = np.cumsum(w) - w
