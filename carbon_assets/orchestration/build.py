@@ -8,6 +8,7 @@ from carbon_assets.orchestration.assets.farm_metrics import farm_metrics_asset
 from carbon_assets.orchestration.assets.places import place_geometries_asset
 from carbon_assets.orchestration.assets.raster_aggregates import receipts_asset
 from carbon_assets.orchestration.assets.raster_sources import raster_sources_asset
+from carbon_assets.orchestration.partitions import place_vintages
 from carbon_assets.orchestration.store import CarbonStore
 from carbon_assets.runners.all_runners import RUNNERS
 
@@ -15,18 +16,29 @@ from carbon_assets.runners.all_runners import RUNNERS
 def build_definitions(store: CarbonStore | None = None) -> dg.Definitions:
     """Return all assets with their resource.
 
+    The years of the partition space are read from the database: those that projects ask for
+    when the definitions are built. After a portfolio has added a year, a Dagster UI that is
+    already open shows it once its definitions are reloaded.
+
     Args:
         store: Database and callbacks; by default the database of ``CARBON_HOME`` or
-            ``CARBON_DATABASE_URL``, opened when an asset first runs.
+            ``CARBON_DATABASE_URL``.
+
+    Raises:
+        StoreError: The database cannot be opened.
     """
+    store = store or CarbonStore()
+    partitions = place_vintages(store.vintages())
     return dg.Definitions(
         assets=[
             raster_sources_asset(),
             place_geometries_asset(),
-            *(receipts_asset(runner) for runner in RUNNERS),
-            farm_metrics_asset(),
+            *(receipts_asset(runner, partitions) for runner in RUNNERS),
+            farm_metrics_asset(partitions),
         ],
+        # One process per run: its steps share the database and the decoded blocks.
+        executor=dg.in_process_executor,
         resources={
-            "store": dg.ResourceDefinition.hardcoded_resource(store or CarbonStore()),
+            "store": dg.ResourceDefinition.hardcoded_resource(store),
         },
     )

@@ -9,6 +9,9 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -28,6 +31,35 @@ PREVIEW_COLOURS = 64
 NO_DATA_COLOUR = "lightgrey"
 
 
+_COLUMN_TYPES = {
+    "int64": "integer",
+    "Int64": "integer",
+    "float64": "float",
+    "object": "json",
+    "str": "string",
+    "string": "string",
+    "string[pyarrow]": "string",
+    "None": "any",
+}
+"""Dtypes of frames in words that a reader of the table knows."""
+
+
+def code_references(*modules: str) -> dg.CodeReferencesMetadataValue:
+    """Return where the code of an asset lies, for the UI's link to the source.
+
+    Args:
+        modules: Importable names, the asset's own module first.
+    """
+    found = {name: find_spec(name) for name in modules}
+    return dg.CodeReferencesMetadataValue(
+        code_references=[
+            dg.LocalFileCodeReference(file_path=spec.origin, line_number=1, label=name)
+            for name, spec in found.items()
+            if spec is not None and spec.origin is not None
+        ]
+    )
+
+
 def table_schema(schema: pa.DataFrameSchema) -> dg.TableSchema:
     """Turn a pandera schema into the column schema that Dagster shows.
 
@@ -38,7 +70,7 @@ def table_schema(schema: pa.DataFrameSchema) -> dg.TableSchema:
         columns=[
             dg.TableColumn(
                 name=name,
-                type=str(column.dtype) if column.dtype else "any",
+                type=_COLUMN_TYPES.get(str(column.dtype), str(column.dtype)),
                 description=column.description,
                 constraints=dg.TableColumnConstraints(
                     nullable=column.nullable,
@@ -100,6 +132,7 @@ def map_preview(
     *,
     title: str,
     unit: str,
+    outlines: Sequence[Polygon | MultiPolygon] = (),
 ) -> dg.MarkdownMetadataValue:
     """Draw polygons coloured by a value, as a PNG inside a markdown entry.
 
@@ -108,6 +141,7 @@ def map_preview(
         values: One value per polygon; ``None`` or NaN is drawn grey, as "no data".
         title: Title above the map.
         unit: Unit of the values, beside the colour bar.
+        outlines: Polygons around them, drawn as lines.
 
     Raises:
         ValueError: The two lists differ in length, or are empty.
@@ -118,20 +152,26 @@ def map_preview(
     largest = np.argsort([-shape.area for shape in shapes], kind="stable")[:MAX_PREVIEW_SHAPES]
     png = b""
     for dpi in PREVIEW_DPI:
-        png = _draw([shapes[i] for i in largest], numbers[largest], title, unit, dpi)
+        picture = _Picture([shapes[i] for i in largest], numbers[largest], outlines, title, unit)
+        png = _draw(picture, dpi)
         if len(png) <= MAX_PREVIEW_BYTES:
             break
     encoded = base64.b64encode(png).decode("ascii")
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{encoded})")
 
 
-def _draw(
-    shapes: Sequence[Polygon | MultiPolygon],
-    values: np.ndarray[Any, np.dtype[np.float64]],
-    title: str,
-    unit: str,
-    dpi: int,
-) -> bytes:
+@dataclass(frozen=True)
+class _Picture:
+    """What is on a map; NaN is "no data"."""
+
+    shapes: Sequence[Polygon | MultiPolygon]
+    values: np.ndarray[Any, np.dtype[np.float64]]
+    outlines: Sequence[Polygon | MultiPolygon]
+    title: str
+    unit: str
+
+
+def _draw(picture: _Picture, dpi: int) -> bytes:
     # matplotlib costs a second to import, and most runs draw nothing.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.collections import PathCollection
@@ -140,26 +180,28 @@ def _draw(
     figure = Figure(figsize=(6, 4.5), dpi=dpi, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    known = np.isfinite(values)
-    axes.add_collection(
-        PathCollection(
-            [_path(shape) for shape, keep in zip(shapes, known, strict=True) if not keep],
-            facecolor=NO_DATA_COLOUR,
-            edgecolor="grey",
-            linewidth=0.4,
+    known = np.isfinite(picture.values)
+    around, empty, full = (
+        [_path(shape) for shape in shapes]
+        for shapes in (
+            picture.outlines,
+            compress(picture.shapes, ~known),
+            compress(picture.shapes, known),
         )
     )
-    if known.any():
+    axes.add_collection(
+        PathCollection(around, facecolor="none", edgecolor="grey", linestyle="--", linewidth=0.8)
+    )
+    axes.add_collection(
+        PathCollection(empty, facecolor=NO_DATA_COLOUR, edgecolor="grey", linewidth=0.4)
+    )
+    if full:
         coloured = PathCollection(
-            [_path(shape) for shape, keep in zip(shapes, known, strict=True) if keep],
-            array=values[known],
-            cmap="viridis",
-            edgecolor="black",
-            linewidth=0.3,
+            full, array=picture.values[known], cmap="viridis", edgecolor="black", linewidth=0.3
         )
         axes.add_collection(coloured)
-        figure.colorbar(coloured, ax=axes, label=unit)
-    _frame(axes, shapes, title)
+        figure.colorbar(coloured, ax=axes, label=picture.unit)
+    _frame(axes, [*picture.shapes, *picture.outlines], picture.title)
     return _png(canvas)
 
 

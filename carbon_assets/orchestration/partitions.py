@@ -1,8 +1,8 @@
 """The partition space: place × vintage.
 
 Dimension ``farm`` is dynamic and holds the permanent partition key of every place (a farm, a
-project boundary, a leakage belt, …); dimension ``vintage`` holds calendar years. Dagster writes
-such a key as ``<place>|<year>``.
+project boundary, a leakage belt, …); dimension ``vintage`` holds the calendar years that the
+projects ask for. Dagster writes such a key as ``<place>|<year>``.
 
 A range run covers a rectangle: a stretch of places, in the order in which they were added to
 Dagster, times a stretch of years. Place keys are never removed and never given to another
@@ -24,17 +24,26 @@ from dagster import (
 
 FARM = "farm"
 VINTAGE = "vintage"
-FIRST_VINTAGE = 1985
-LAST_VINTAGE = 2050
+ANY_VINTAGE = range(1985, 2051)
+"""Offered as long as no project says which years it wants."""
+
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 ADD_SIZE = 5_000
 
 farm_partitions = DynamicPartitionsDefinition(name=FARM)
-vintage_partitions = StaticPartitionsDefinition(
-    [str(year) for year in range(FIRST_VINTAGE, LAST_VINTAGE + 1)]
-)
-place_vintages = MultiPartitionsDefinition({FARM: farm_partitions, VINTAGE: vintage_partitions})
+
+
+def place_vintages(vintages: Iterable[int]) -> MultiPartitionsDefinition:
+    """Return the partition space of every place times some calendar years.
+
+    Args:
+        vintages: The years, in any order; none at all stands for :data:`ANY_VINTAGE`.
+    """
+    years = sorted(set(vintages)) or ANY_VINTAGE
+    return MultiPartitionsDefinition(
+        {FARM: farm_partitions, VINTAGE: StaticPartitionsDefinition([str(y) for y in years])}
+    )
 
 
 class PlaceVintage(NamedTuple):

@@ -1,130 +1,159 @@
-"""What a run shows of the rows it touched: a verdict, a map and a small table."""
+"""What a run shows of the rows it touched: a map and a small table of the newest vintage."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from itertools import islice
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from sqlalchemy import Connection, text
 
-from carbon_assets.orchestration.metadata import map_preview, table_metadata
+from carbon_assets.orchestration.metadata import MAX_PREVIEW_SHAPES, map_preview, table_metadata
 from carbon_assets.provenance.graph import FARM_METRICS
 from carbon_assets.provenance.plan import Key
-from carbon_assets.provenance.rows import current_frame
 from carbon_assets.provenance.world import CompanyWorld, Place
 from carbon_assets.store.database import Database
 from carbon_assets.store.engines import transaction
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from shapely import MultiPolygon, Polygon
 
-CHECK_NAME = "rows_obey_the_rules"
-CHECK_BATCH = 2_000
-"""Partitions whose rows are checked together: memory does not grow with the run."""
 
-MAP_OF = {
-    "raster_aggregates/land_cover": ("land_cover_area", "class_histogram", "covered area", "ha"),
-    "raster_aggregates/biomass": (
-        "agb_carbon_density",
-        "mean",
+@dataclass(frozen=True)
+class Shown:
+    """The one number per place that stands for an asset.
+
+    Attributes:
+        title: What it is.
+        unit: Its unit.
+        query: Statement that selects ``place`` and ``value`` of the whole place, for the
+            places ``:places`` and the year ``:vintage``.
+    """
+
+    title: str
+    unit: str
+    query: str
+
+    @property
+    def label(self) -> str:
+        """Title with unit."""
+        return f"{self.title} ({self.unit})"
+
+
+_RECEIPTS = (
+    " FROM current_raster_aggregates"
+    " WHERE geometry_id = ANY(:places) AND vintage_year = :vintage AND stratum_filter IS NULL"
+)
+SHOWN = {
+    "raster_aggregates/land_cover": Shown(
+        "share of the area with data",
+        "%",
+        "SELECT geometry_id AS place, 100 * valid_area_ha / nullif(covered_area_ha, 0) AS value"
+        f"{_RECEIPTS} AND metric_code = 'land_cover_area'",
+    ),
+    "raster_aggregates/biomass": Shown(
         "above-ground carbon density",
         "tC/ha",
+        f"SELECT geometry_id AS place, value{_RECEIPTS}"
+        " AND metric_code = 'agb_carbon_density' AND aggregate_method = 'mean'",
     ),
-    FARM_METRICS: ("forest_cover_pct", None, "forest cover", "%"),
+    FARM_METRICS: Shown(
+        "forest cover",
+        "%",
+        "SELECT farm_id AS place, value_canonical AS value FROM current_farm_metrics"
+        " WHERE farm_id = ANY(:places) AND vintage_year = :vintage AND stratum_filter IS NULL"
+        " AND metric_code = 'forest_cover_pct'",
+    ),
 }
-"""Asset → metric and method on its map, title and unit."""
-
-
-def check_result(
-    database: Database, asset: str, key: dg.AssetKey, done: Collection[Key]
-) -> dg.AssetCheckResult:
-    """Check the current rows of some partitions against the table's schema."""
-    from carbon_assets.metrics.checks import check_metrics, check_receipts
-    from carbon_assets.metrics.tables import BIOMASS_RECEIPTS as RECEIPTS
-    from carbon_assets.metrics.tables import FARM_METRICS as METRICS
-
-    schema, check = (
-        (METRICS, check_metrics) if asset == FARM_METRICS else (RECEIPTS, check_receipts)
-    )
-    bad: list[dict[str, Any]] = []
-    rows = 0
-    ahead = iter(sorted(done))
-    while batch := list(islice(ahead, CHECK_BATCH)):
-        with transaction(database) as connection:
-            frame = current_frame(connection, asset, batch, list(schema.columns))
-        rows += len(frame)
-        bad += check(frame.astype({n: str(c.dtype) for n, c in schema.columns.items()}))
-    return dg.AssetCheckResult(
-        check_name=CHECK_NAME,
-        asset_key=key,
-        passed=not bad,
-        description=f"{len(bad)} of {rows} rows break a rule" if bad else f"{rows} rows checked",
-        metadata={"rows": rows, "bad rows": table_metadata(bad)} if bad else {"rows": rows},
-    )
+"""By asset key; an asset that is not named here shows no map."""
 
 
 def asset_summary(
     database: Database, companies: Sequence[CompanyWorld], asset: str, done: Collection[Key]
 ) -> dict[str, Any]:
-    """Map and table of the newest vintage that a run touched."""
-    places = {place.id: place for one in companies for place in one.places.values()}
+    """Return metadata with the size of the table, a map and a table of places.
+
+    Args:
+        database: The database.
+        companies: The companies of the places.
+        asset: Asset key with slashes.
+        done: At least one partition; its newest vintage is shown, on its largest places.
+    """
     newest = max(vintage for _, vintage in done)
-    keys = sorted(key for key in done if key[1] == newest)
-    metric, method, title, unit = MAP_OF[asset]
-    names = ["metric_code", "aggregate_method", "stratum_filter", *_VALUE[asset == FARM_METRICS]]
+    wanted = {place for place, vintage in done if vintage == newest}
+    places = [p for one in companies for p in one.places.values() if p.id in wanted]
     with transaction(database) as connection:
-        frame = current_frame(connection, asset, keys, names)
-        values = _values(frame, metric, method)
-        shown = [places[place] for place, _ in keys]
-        shapes = _shapes(connection, companies, [place.id for place in shown])
-    rows = [_row(place, values.get(place.id), title, unit) for place in shown]
+        summary: dict[str, Any] = {"dagster/row_count": _row_count(connection, asset)}
+        if asset in SHOWN:
+            summary |= _newest(connection, companies, SHOWN[asset], newest, places)
+    return summary
+
+
+def _newest(
+    connection: Connection,
+    companies: Sequence[CompanyWorld],
+    shown: Shown,
+    vintage: int,
+    places: Sequence[Place],
+) -> dict[str, Any]:
+    places = sorted(places, key=lambda place: -place.area_ha)[:MAX_PREVIEW_SHAPES]
+    found = connection.execute(
+        text(shown.query), {"places": [place.id for place in places], "vintage": vintage}
+    )
+    values = {row.place: row.value for row in found}
+    rows = [_row(place, values.get(place.id), shown.label) for place in places]
+    shapes = _shapes(connection, companies, places)
     return {
-        "vintage": newest,
-        "map": map_preview(
-            [shapes[place.id] for place in shown],
-            [values.get(place.id) for place in shown],
-            title=f"{title}, {newest}",
-            unit=unit,
-        ),
-        "places": table_metadata(rows),
-        "dagster/row_count": len(frame),
+        "vintage shown": vintage,
+        "map": _map(places, shapes, values, shown, vintage),
+        "places": table_metadata(sorted(rows, key=lambda row: (row["kind"], row["place"]))),
     }
 
 
-_VALUE = {True: ["farm_id", "value_canonical"], False: ["geometry_id", "value"]}
-
-
-def _values(frame: pd.DataFrame, metric: str, method: str | None) -> dict[int, float | None]:
-    """Value of the mapped metric for the whole of each place."""
-    place, value = (
-        ("farm_id", "value_canonical") if "farm_id" in frame else ("geometry_id", "value")
+def _map(
+    places: Sequence[Place],
+    shapes: Mapping[int, MultiPolygon | Polygon],
+    values: Mapping[int, float | None],
+    shown: Shown,
+    vintage: int,
+) -> dg.MarkdownMetadataValue:
+    """Colour the farms; places that hold farms are outlines, unless there are no farms."""
+    farms = [place for place in places if place.kind == "farm"]
+    filled = farms or places
+    return map_preview(
+        [shapes[place.id] for place in filled],
+        [values.get(place.id) for place in filled],
+        title=f"{shown.title}, {vintage}",
+        unit=shown.unit,
+        outlines=[shapes[place.id] for place in places if farms and place.kind != "farm"],
     )
-    found: dict[int, float | None] = {}
-    for row in frame.to_dict("records"):
-        whole = row["stratum_filter"] is None
-        if whole and row["metric_code"] == metric and method in (None, row["aggregate_method"]):
-            found[int(row[place])] = row[value]
-    return found
+
+
+def _row_count(connection: Connection, asset: str) -> int:
+    """Rows of the asset's table, those of earlier computations included."""
+    table = "farm_metrics" if asset == FARM_METRICS else "raster_aggregates"
+    return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())  # noqa: S608
 
 
 def _shapes(
-    connection: Any, companies: Sequence[CompanyWorld], place_ids: Sequence[int]
-) -> dict[int, Any]:
+    connection: Connection, companies: Sequence[CompanyWorld], places: Sequence[Place]
+) -> dict[int, MultiPolygon | Polygon]:
     import shapely
 
     shapes = {}
     for company in companies:
-        own = [i for i in place_ids if i in company.places]
+        own = [place.id for place in places if place.id in company.places]
         shapes.update({t.place_id: shapely.from_wkb(t.wkb) for t in company.tasks(connection, own)})
     return shapes
 
 
-def _row(place: Place, value: float | None, title: str, unit: str) -> dict[str, Any]:
+def _row(place: Place, value: float | None, label: str) -> dict[str, Any]:
     return {
         "place": place.key,
         "name": place.name,
         "kind": place.kind,
         "project": place.project or "",
-        f"{title} ({unit})": None if value is None else round(value, 4),
+        "area (ha)": round(place.area_ha, 2),
+        label: None if value is None else round(value, 2),
     }

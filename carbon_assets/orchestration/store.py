@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from carbon_assets.errors import CarbonAssetsError
 from carbon_assets.orchestration.partitions import PlaceVintage
@@ -14,7 +14,7 @@ from carbon_assets.provenance.world import CompanyWorld, Place, load_companies
 from carbon_assets.store.copying import copy_rows
 from carbon_assets.store.database import Database, open_database
 from carbon_assets.store.engines import transaction
-from carbon_assets.store.models import Farm, WorkList, WorkListItem
+from carbon_assets.store.models import Farm, Project, WorkList, WorkListItem
 
 Progress = Callable[[str, int, int], None]
 """Called with asset key, partitions done and partitions to do."""
@@ -51,6 +51,12 @@ class CarbonStore:
         with transaction(self.opened()) as connection:
             return load_companies(connection)
 
+    def vintages(self) -> list[int]:
+        """Calendar years that some project asks for, in order."""
+        query = select(func.unnest(Project.vintages)).distinct()
+        with transaction(self.opened()) as connection:
+            return sorted(connection.execute(query).scalars())
+
     def work_list(self, number: int) -> list[PlaceVintage]:
         """Partitions of a stored work list."""
         query = (
@@ -59,7 +65,8 @@ class CarbonStore:
             .where(WorkListItem.work_list_id == number)
         )
         with transaction(self.opened()) as connection:
-            return [PlaceVintage(row[0], row[1]) for row in connection.execute(query)]
+            rows = connection.execute(query).all()
+        return [PlaceVintage(key, vintage) for key, vintage in rows if key is not None]
 
     def save_work_list(self, purpose: str, items: Iterable[tuple[int, int]]) -> int:
         """Store (place, vintage) pairs as a work list and return its number."""

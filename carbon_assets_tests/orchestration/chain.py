@@ -23,6 +23,7 @@ SOURCE = dg.AssetKey(["raster_sources", "mapbiomas"])
 PLACES = dg.AssetKey("place_geometries")
 LAND_COVER = dg.AssetKey(["raster_aggregates", "land_cover"])
 METRICS = dg.AssetKey("farm_metrics")
+SPACE = place_vintages(range(1985, 2051))
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 Yielded = Iterator[dg.AssetMaterialization | dg.MaterializeResult[Any] | dg.AssetCheckResult]
 
@@ -73,7 +74,7 @@ def land_cover_asset(world: World) -> dg.AssetsDefinition:
     @dg.asset(
         key=LAND_COVER,
         deps=[SOURCE, PLACES],
-        partitions_def=place_vintages,
+        partitions_def=SPACE,
         code_version="1",
         backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=[dg.AssetCheckSpec("areas_sum", asset=LAND_COVER, blocking=True)],
@@ -97,7 +98,7 @@ def metrics_asset(world: World) -> dg.AssetsDefinition:
     @dg.asset(
         key=METRICS,
         deps=[LAND_COVER],
-        partitions_def=place_vintages,
+        partitions_def=SPACE,
         code_version="1",
         backfill_policy=dg.BackfillPolicy.single_run(),
     )

@@ -11,7 +11,6 @@ from carbon_assets.orchestration.partitions import (
     PlaceVintage,
     add_places,
     parse_key,
-    place_vintages,
     range_tags,
 )
 from carbon_assets_tests.orchestration.chain import (
@@ -20,6 +19,7 @@ from carbon_assets_tests.orchestration.chain import (
     PLACES,
     QUIET,
     SOURCE,
+    SPACE,
     Chain,
     Yielded,
 )
@@ -143,7 +143,7 @@ def test_a_failing_check_of_its_own_step_stops_what_is_downstream_too(chain: Cha
 
 
 def test_upstreams_must_be_the_declared_ones(instance: dg.DagsterInstance) -> None:
-    @dg.asset(partitions_def=place_vintages, deps=[LAND_COVER])
+    @dg.asset(partitions_def=SPACE, deps=[LAND_COVER])
     def wrong(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         return PartitionEvents(context, context.partition_keys, [Upstream(SOURCE)]).finished()
 
@@ -154,7 +154,7 @@ def test_upstreams_must_be_the_declared_ones(instance: dg.DagsterInstance) -> No
 
 def test_a_change_anywhere_in_an_upstream_window_is_seen(chain: Chain) -> None:
     """A delayed pool reads last year's partition as well as its own."""
-    years = place_vintages.get_partitions_def_for_dimension("vintage").get_partition_keys()
+    years = SPACE.get_partitions_def_for_dimension("vintage").get_partition_keys()
     two_years = dg.StaticPartitionMapping(
         {year: {year, str(min(int(year) + 1, int(years[-1])))} for year in years}
     )
@@ -174,7 +174,7 @@ def test_a_change_anywhere_in_an_upstream_window_is_seen(chain: Chain) -> None:
     @dg.asset(
         key=key,
         deps=[dg.AssetDep(LAND_COVER, partition_mapping=mapping)],
-        partitions_def=place_vintages,
+        partitions_def=SPACE,
         code_version="1",
     )
     def delayed_pool(context: dg.AssetExecutionContext) -> Yielded:

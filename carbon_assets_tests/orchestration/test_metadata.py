@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 
 import dagster as dg
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 
 from carbon_assets.orchestration.metadata import (
     MAX_PREVIEW_BYTES,
+    code_references,
     map_preview,
     markdown_table,
     table_metadata,
@@ -37,7 +39,7 @@ def test_a_pandera_schema_keeps_types_words_and_constraints() -> None:
     )
     found = table_schema(schema)
     farm, area = found.columns
-    assert (farm.name, farm.type, farm.description) == ("farm_id", "int64", "Row of the farm")
+    assert (farm.name, farm.type, farm.description) == ("farm_id", "integer", "Row of the farm")
     assert farm.constraints.unique
     assert not farm.constraints.nullable
     assert farm.constraints.other == ["greater_than_or_equal_to(1)"]
@@ -84,6 +86,27 @@ def test_many_ragged_polygons_still_fit() -> None:
 def test_all_gaps_draw_without_a_colour_bar() -> None:
     _, image = decoded(map_preview([shapely.box(0, 0, 1, 1)], [None], title="t", unit="u"))
     assert image.width > 100
+
+
+def test_outlines_widen_the_map_and_take_no_colour() -> None:
+    farms, around = [shapely.box(0, 0, 1, 1)], [shapely.box(-9, -9, 10, 10)]
+    _, alone = decoded(map_preview(farms, [1.0], title="t", unit="u"))
+    _, framed = decoded(map_preview(farms, [1.0], title="t", unit="u", outlines=around))
+
+    def filled(image: Image.Image) -> int:
+        left = np.asarray(image)[:, : image.width * 3 // 4].astype(int)
+        return int((np.ptp(left, axis=2) > 60).sum())
+
+    assert 0 < filled(framed) < filled(alone) / 4
+
+
+def test_code_references_name_files_that_exist() -> None:
+    found = code_references("carbon_assets.errors", "carbon_assets.runners.biomass")
+    labels = [one.label for one in found.code_references]
+    assert labels == ["carbon_assets.errors", "carbon_assets.runners.biomass"]
+    paths = [Path(one.source.rpartition(":")[0]) for one in found.code_references]
+    assert [path.name for path in paths] == ["errors.py", "biomass.py"]
+    assert all(path.is_file() for path in paths)
 
 
 def test_shapes_and_values_must_match() -> None:

@@ -50,7 +50,7 @@ def test_the_range_is_the_smallest_rectangle_in_the_order_of_adding(
     add_places(instance, ["d-4", "c-3", "b-2", "a-1"])
     wanted = [PlaceVintage("b-2", 2001), PlaceVintage("c-3", 2003)]
     start, end = bounding_range(instance, wanted)
-    covered = place_vintages.get_partition_keys_in_range(
+    covered = place_vintages(range(1999, 2010)).get_partition_keys_in_range(
         dg.PartitionKeyRange(start, end), dynamic_partitions_store=instance
     )
     assert sorted(covered) == sorted(

@@ -8,10 +8,9 @@ import dagster as dg
 from carbon_assets.metrics.tables import FARM_METRICS as METRICS
 from carbon_assets.orchestration.assets.partitioned import Yielded, bring_up_to_date
 from carbon_assets.orchestration.events import Upstream
-from carbon_assets.orchestration.metadata import table_schema
+from carbon_assets.orchestration.metadata import code_references, table_schema
 from carbon_assets.orchestration.names import FARM_METRICS, METRICS_GROUP, OWNERS, receipts_key
-from carbon_assets.orchestration.partitions import place_vintages
-from carbon_assets.orchestration.preview import CHECK_NAME
+from carbon_assets.orchestration.row_check import CHECK_NAME
 from carbon_assets.orchestration.store import CarbonStore
 from carbon_assets.provenance.code import code_hash
 from carbon_assets.provenance.expectation import DERIVE
@@ -19,14 +18,18 @@ from carbon_assets.provenance.graph import FARM_METRICS as ASSET
 from carbon_assets.runners.all_runners import RUNNERS
 
 
-def farm_metrics_asset() -> dg.AssetsDefinition:
-    """Build the asset of farm metrics."""
+def farm_metrics_asset(partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
+    """Build the asset of farm metrics.
+
+    Args:
+        partitions: Place × vintage.
+    """
     upstreams = [Upstream(receipts_key(runner)) for runner in RUNNERS]
 
     @dg.asset(
         key=FARM_METRICS,
         deps=[upstream.key for upstream in upstreams],
-        partitions_def=place_vintages,
+        partitions_def=partitions,
         group_name=METRICS_GROUP,
         owners=OWNERS,
         kinds={"postgres", "python"},
@@ -42,12 +45,17 @@ def farm_metrics_asset() -> dg.AssetsDefinition:
                 CHECK_NAME,
                 asset=FARM_METRICS,
                 blocking=True,
-                description="Every metric of the run obeys the table's rules; areas sum up.",
+                description=(
+                    "Every current metric of the run's partitions obeys the rules of its column "
+                    "and its row; areas of the groups sum to the total, stocks of the strata to "
+                    "that of the whole. A failure stops what is downstream."
+                ),
             )
         ],
         metadata={
             "dagster/column_schema": table_schema(METRICS),
             "dagster/table_name": "public.farm_metrics",
+            "dagster/code_references": code_references(__name__, DERIVE),
         },
     )
     def farm_metrics(

@@ -10,14 +10,16 @@ import dagster as dg
 
 from carbon_assets.errors import CarbonAssetsError
 from carbon_assets.orchestration.events import PartitionEvents, Upstream, wanted_partitions
-from carbon_assets.orchestration.preview import asset_summary, check_result
+from carbon_assets.orchestration.partitions import parse_key
+from carbon_assets.orchestration.preview import asset_summary
+from carbon_assets.orchestration.row_check import check_result
 from carbon_assets.orchestration.store import CarbonStore, places_by_partition
 from carbon_assets.provenance.announce import announced
 from carbon_assets.provenance.fingerprint import as_text
 from carbon_assets.provenance.materialize import Outcome, materialize
 from carbon_assets.provenance.plan import Key
 from carbon_assets.provenance.rows import current_fingerprints
-from carbon_assets.provenance.world import CompanyWorld
+from carbon_assets.provenance.world import CompanyWorld, Place
 from carbon_assets.store.engines import transaction
 
 Yielded = Iterator[
@@ -47,9 +49,10 @@ def bring_up_to_date(
     by_key = {(one.place_id, one.vintage): one for one in done}
     marks = _fingerprints(store, asset, by_key)
     for key, outcome in by_key.items():
-        yield events.materialization(wanted[key], as_text(marks[key]), _facts(outcome))
-    yield from _report(context, store, companies, asset, by_key)
+        facts = _facts(places[parse_key(wanted[key]).place], outcome)
+        yield events.materialization(wanted[key], as_text(marks[key]), facts)
     yield events.finished(_totals(done))
+    yield from _report(context, store, companies, asset, by_key)
     with transaction(store.opened()) as connection:
         announced(connection, asset, by_key.keys())
 
@@ -88,8 +91,8 @@ def _fingerprints(store: CarbonStore, asset: str, keys: Collection[Key]) -> dict
         return current_fingerprints(connection, asset, keys)
 
 
-def _facts(outcome: Outcome) -> dict[str, Any]:
-    facts: dict[str, Any] = {"action": outcome.action}
+def _facts(place: Place, outcome: Outcome) -> dict[str, Any]:
+    facts: dict[str, Any] = {"place": f"{place.name} ({place.kind})", "action": outcome.action}
     if outcome.causes:
         facts["cause"] = ", ".join(outcome.causes)
     if outcome.rows:

@@ -5,10 +5,9 @@ Annotations are not postponed: Dagster reads that of ``context`` as it stands.
 
 import dagster as dg
 
-from carbon_assets.metrics.tables import BIOMASS_RECEIPTS as RECEIPTS
 from carbon_assets.orchestration.assets.partitioned import Yielded, bring_up_to_date
 from carbon_assets.orchestration.events import Upstream
-from carbon_assets.orchestration.metadata import table_schema
+from carbon_assets.orchestration.metadata import code_references, table_schema
 from carbon_assets.orchestration.names import (
     OWNERS,
     PLACE_GEOMETRIES,
@@ -17,16 +16,21 @@ from carbon_assets.orchestration.names import (
     receipts_key,
     source_key,
 )
-from carbon_assets.orchestration.partitions import parse_key, place_vintages
-from carbon_assets.orchestration.preview import CHECK_NAME
+from carbon_assets.orchestration.partitions import parse_key
+from carbon_assets.orchestration.row_check import CHECK_NAME, schema_of
 from carbon_assets.orchestration.store import CarbonStore
 from carbon_assets.provenance.code import code_hash
 from carbon_assets.provenance.expectation import COMPUTE
 from carbon_assets.runners.declaration import Runner
 
 
-def receipts_asset(runner: Runner) -> dg.AssetsDefinition:
-    """Build the asset of a runner's receipts."""
+def receipts_asset(runner: Runner, partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
+    """Build the asset of a runner's receipts.
+
+    Args:
+        runner: The declaration of what is computed.
+        partitions: Place × vintage.
+    """
     key = receipts_key(runner)
     sources = [source_key(family) for family in families_for(runner)]
     upstreams = [
@@ -43,7 +47,7 @@ def receipts_asset(runner: Runner) -> dg.AssetsDefinition:
             ),
             *sources,
         ],
-        partitions_def=place_vintages,
+        partitions_def=partitions,
         group_name=RECEIPTS_GROUP,
         owners=OWNERS,
         kinds={"postgres", "python"},
@@ -52,8 +56,9 @@ def receipts_asset(runner: Runner) -> dg.AssetsDefinition:
         description=f"{runner.description} Rows: `raster_aggregates`, which never change.",
         check_specs=[_check(key)],
         metadata={
-            "dagster/column_schema": table_schema(RECEIPTS),
+            "dagster/column_schema": table_schema(schema_of(runner.asset)),
             "dagster/table_name": "public.raster_aggregates",
+            "dagster/code_references": code_references(__name__, runner.module, COMPUTE),
         },
     )
     def receipts(
@@ -69,5 +74,8 @@ def _check(key: dg.AssetKey) -> dg.AssetCheckSpec:
         CHECK_NAME,
         asset=key,
         blocking=True,
-        description="Every receipt of the run obeys the table's rules; strata sum to the whole.",
+        description=(
+            "Every current receipt of the run's partitions obeys the rules of its column and its "
+            "row; classes and strata sum to the whole place. A failure stops what is downstream."
+        ),
     )
