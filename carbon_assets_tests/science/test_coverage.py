@@ -53,17 +53,30 @@ def test_parts_cut_between_vertices_sum_exactly_to_the_whole(name: str) -> None:
         assert total.tolist() == expected.tolist()
 
 
-def test_parts_of_a_large_place_sum_exactly_though_their_windows_differ() -> None:
+def test_neighbours_cut_their_common_edge_alike_though_their_windows_differ() -> None:
     # Points on an edge were once rounded where the window put them.
-    random = np.random.default_rng(3)
-    size = Window(0, 0, 2000, 2000)
-    for _ in range(2):
-        corners = ring(random, 1000.0, 1000.0, 990.0)
-        whole = shares(Polygon(corners), size)
-        total = np.zeros_like(whole)
-        for first, second in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-            total += shares(Polygon([(1000.0, 1000.0), first, second]), size)
-        assert (total == whole).all()
+    top, bottom = (10.37, 0.2), (1500.81, 4000.6)
+    east = plain(Polygon([top, bottom, (3000.0, 0.2)]))
+    west = plain(Polygon([top, bottom, (-(2.0**20), 4000.6)]))
+
+    def pieces(found: Outline) -> dict[tuple[int, int], tuple[float, float]]:
+        return {
+            (row, col + found.window.col): (height, area)
+            for row, col, height, area in zip(
+                found.rows.tolist(),
+                found.cols.tolist(),
+                found.heights.tolist(),
+                found.areas.tolist(),
+                strict=True,
+            )
+            if row < 3900
+        }
+
+    right, left = pieces(east), pieces(west)
+    common = [cell for cell in left if cell[1] > 10]
+    assert len(common) > 5000
+    for cell in common:
+        assert left[cell] == (-right[cell][0], -right[cell][1])
 
 
 @pytest.mark.parametrize(("east", "south"), [(1, 0), (-40, 7), (190_000, -36_000)])
