@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from carbon_assets.runners.all_runners import RUNNERS
@@ -62,3 +62,15 @@ def topological(nodes: Iterable[Node]) -> tuple[Node, ...]:
         for node in ready:
             ordered[node.key] = waiting.pop(node.key)
     return tuple(ordered.values())
+
+
+def edge_offsets(node: Node) -> Iterator[tuple[str, int]]:
+    """(upstream asset, vintage offset) of every partition that a partition reads, in order.
+
+    Each once, however many edges name it: a token that is combined twice would cancel out.
+    """
+    yield from dict.fromkeys(
+        (edge.upstream, offset)
+        for edge in node.edges
+        for offset in range(edge.first, edge.last + 1)
+    )

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, select, text
 
 from carbon_assets.provenance.expectation import Expectation, asset_ids, expect, intern_inputs
 from carbon_assets.provenance.fingerprint import as_text
-from carbon_assets.provenance.graph import FARM_METRICS, GRAPH, Node
-from carbon_assets.provenance.status import StalePartition, edge_offsets, stale_partitions
+from carbon_assets.provenance.graph import FARM_METRICS, GRAPH, Node, edge_offsets
+from carbon_assets.provenance.status import StalePartition, stale_partitions
 from carbon_assets.provenance.world import CompanyWorld, Place
 from carbon_assets.store.models import FarmMetric, PartitionState, RasterAggregate
 

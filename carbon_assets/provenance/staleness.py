@@ -1,0 +1,248 @@
+"""Which partitions are stale: what is recorded laid beside what should be, as whole arrays.
+
+The arrays of one asset have a row per place and a column per vintage. The graph is followed
+from upstream to downstream, so a partition is stale when anything that it rests on is, however
+far away. Nothing here reads a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from carbon_assets.provenance.graph import Node, edge_offsets, topological
+
+MISSING, GEOMETRY, INPUTS, UPSTREAM = 1, 2, 4, 8
+"""Bits of a stale partition; ``INPUTS`` is told apart further by its input document."""
+
+STATE = np.dtype(
+    [
+        ("farm", ">i4"),
+        ("vintage", ">i2"),
+        ("geometry", ">i4"),
+        ("inputs", ">i4"),
+        ("upstream", ">i8"),
+        ("token", ">i8"),
+    ]
+)
+"""A row of ``partition_state`` as it is read, packed in network order; NULL is 0, which is no
+row number, and the combination of no token at all."""
+
+State = npt.NDArray[np.void]
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+_UNEXPECTED, _NEVER_USED = -2, -1
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What should be, in plain numbers.
+
+    Attributes:
+        nodes: The assets.
+        assets: Asset numbers by key.
+        places: (asset number, place, zone, current geometry version or None).
+        inputs: (asset number, zone, vintage, row of ``partition_inputs`` or None if this
+            document was never used).
+    """
+
+    nodes: Sequence[Node]
+    assets: Mapping[str, int]
+    places: Sequence[tuple[int, int, int, int | None]]
+    inputs: Sequence[tuple[int, int, int, int | None]]
+
+    @cached_property
+    def _places(self) -> Ints:
+        """(asset, place, zone, geometry version or 0), sorted by asset."""
+        return _table([(a, place, zone, version or 0) for a, place, zone, version in self.places])
+
+    @cached_property
+    def _inputs(self) -> Ints:
+        """(asset, zone, vintage, row of ``partition_inputs``), sorted by asset."""
+        return _table([(a, z, v, _NEVER_USED if i is None else i) for a, z, v, i in self.inputs])
+
+    @cached_property
+    def farms(self) -> Ints:
+        """Every place, ascending."""
+        return np.unique(self._places[:, 1])
+
+    @cached_property
+    def vintages(self) -> Ints:
+        """Every vintage, ascending."""
+        return np.unique(self._inputs[:, 2])
+
+    @property
+    def read(self) -> set[int]:
+        """Numbers of the assets that are expected, and of those that they read."""
+        expected = set(np.unique(self._places[:, 0]).tolist())
+        upstream = {
+            self.assets[edge.upstream]
+            for node in self.nodes
+            if self.assets.get(node.key) in expected
+            for edge in node.edges
+            if edge.upstream in self.assets
+        }
+        return expected | upstream
+
+    def of(self, asset: int) -> tuple[Ints, Ints]:
+        """Places and inputs of one asset."""
+        return _slice(self._places, asset), _slice(self._inputs, asset)
+
+
+@dataclass(frozen=True)
+class Stale:
+    """Stale partitions as columns, upstream first, then by place and vintage.
+
+    Attributes:
+        asset: Asset numbers.
+        farm: Places.
+        vintage: Vintages.
+        mask: Bits that say why.
+        recorded: Row of ``partition_inputs`` that is recorded; 0 for a missing partition.
+    """
+
+    asset: Ints
+    farm: Ints
+    vintage: Ints
+    mask: Ints
+    recorded: Ints
+
+    def __len__(self) -> int:
+        return len(self.asset)
+
+    def rows(self) -> Iterator[tuple[int, int, int, int, int]]:
+        """Its rows as plain numbers: asset, place, vintage, mask, recorded."""
+        columns = (self.asset, self.farm, self.vintage, self.mask, self.recorded)
+        return zip(*(column.tolist() for column in columns), strict=True)
+
+
+def find_stale(expected: Expected, state: Mapping[int, State]) -> Stale:
+    """Compare what is recorded with what should be.
+
+    Args:
+        expected: What should be.
+        state: Recorded partitions by asset number, of all assets that ``expected`` reads; rows
+            of other places are passed over.
+    """
+    frame = _Frame.around(expected, state)
+    planes: dict[str, _Plane] = {}
+    found: list[tuple[Ints, ...]] = []
+    for node in topological(expected.nodes):
+        if node.key in expected.assets:
+            number = expected.assets[node.key]
+            plane = _Plane.of(frame, state.get(number, np.zeros(0, STATE)))
+            plane.judge(*expected.of(number))
+            if node.edges:
+                plane.follow([(planes[k], by) for k, by in edge_offsets(node) if k in planes])
+            planes[node.key] = plane
+            found.append(plane.found(number))
+    return Stale(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The axes that all planes share: places, and an unbroken range of vintages."""
+
+    farms: Ints
+    first: int
+    vintages: int
+
+    @classmethod
+    def around(cls, expected: Expected, state: Mapping[int, State]) -> _Frame:
+        years = [expected.vintages, *(np.unique(rows["vintage"]) for rows in state.values())]
+        every = np.concatenate(years)
+        first = int(every.min(initial=9999))
+        return cls(expected.farms, first, max(0, int(every.max(initial=0)) - first + 1))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.farms), self.vintages
+
+    def rows(self, farms: npt.NDArray[Any]) -> Ints:
+        return np.searchsorted(self.farms, farms)
+
+    def holds(self, farms: npt.NDArray[Any]) -> Flags:
+        if not len(self.farms):
+            return np.zeros(len(farms), dtype=bool)
+        at = np.minimum(self.rows(farms), len(self.farms) - 1)
+        return np.asarray(self.farms[at] == farms)
+
+
+class _Plane:
+    """One asset: a row per place, a column per vintage; 0 where nothing is recorded."""
+
+    def __init__(self, frame: _Frame) -> None:
+        self.frame = frame
+        self.held: Flags = np.zeros(frame.shape, dtype=bool)
+        self.expected: Flags = np.zeros(frame.shape, dtype=bool)
+        self.geometry, self.inputs, self.upstream, self.token, self.mask = (
+            np.zeros(frame.shape, dtype=np.int64) for _ in range(5)
+        )
+
+    @classmethod
+    def of(cls, frame: _Frame, rows: State) -> _Plane:
+        plane = cls(frame)
+        rows = rows[frame.holds(rows["farm"])]
+        at = frame.rows(rows["farm"]), rows["vintage"].astype(np.int64) - frame.first
+        plane.held[at] = True
+        for name in ("geometry", "inputs", "upstream", "token"):
+            getattr(plane, name)[at] = rows[name]
+        return plane
+
+    def judge(self, places: Ints, inputs: Ints) -> None:
+        """Compare polygon and input document of each partition with what they should be."""
+        zones, zone_of = np.unique(places[:, 2], return_inverse=True)
+        by_zone = np.full((len(zones), self.frame.vintages), _UNEXPECTED)
+        inputs = inputs[np.isin(inputs[:, 1], zones)]
+        at = np.searchsorted(zones, inputs[:, 1]), inputs[:, 2] - self.frame.first
+        by_zone[at] = inputs[:, 3]
+        rows = self.frame.rows(places[:, 1])
+        wanted = by_zone[zone_of]
+        exists, held = wanted != _UNEXPECTED, self.held[rows]
+        other_polygon = self.geometry[rows] != places[:, 3, np.newaxis]
+        bits = MISSING * ~held + held * (
+            GEOMETRY * other_polygon + INPUTS * (self.inputs[rows] != wanted)
+        )
+        self.expected[rows] = exists
+        self.mask[rows] = np.where(exists, bits, 0)
+
+    def follow(self, upstreams: Sequence[tuple[_Plane, int]]) -> None:
+        """Mark what rests on something else than is current now, or on something stale."""
+        now, unsure = np.zeros_like(self.token), np.zeros_like(self.held)
+        for other, by in upstreams:
+            here, there = _window(self.frame.vintages, by)
+            now[:, here] ^= other.token[:, there]
+            unsure[:, here] |= other.mask[:, there] != 0
+        differs = self.expected & self.held & (unsure | (now != self.upstream))
+        self.mask += UPSTREAM * differs
+
+    def found(self, number: int) -> tuple[Ints, ...]:
+        """Columns of :class:`Stale` for this asset."""
+        at = np.nonzero(self.mask)
+        asset = np.full(len(at[0]), number)
+        vintage = at[1] + self.frame.first
+        return asset, self.frame.farms[at[0]], vintage, self.mask[at], self.inputs[at]
+
+
+def _window(vintages: int, by: int) -> tuple[slice, slice]:
+    """Columns of a partition's own vintage, and of the vintage ``by`` years from it."""
+    if by < 0:
+        return slice(min(-by, vintages), vintages), slice(0, max(vintages + by, 0))
+    return slice(0, max(vintages - by, 0)), slice(min(by, vintages), vintages)
+
+
+def _table(rows: Iterable[tuple[int, int, int, int]]) -> Ints:
+    """Rows of four numbers, sorted by the first."""
+    table = np.array(list(rows), dtype=np.int64).reshape(-1, 4)
+    return table[np.argsort(table[:, 0], kind="stable")]
+
+
+def _slice(table: Ints, asset: int) -> Ints:
+    first, end = np.searchsorted(table[:, 0], [asset, asset + 1])
+    return table[first:end]
