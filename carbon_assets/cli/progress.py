@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from carbon_assets.orchestration.store import Progress as Told
+
+
+SECONDS_BETWEEN_LINES = 10.0
 
 
 @contextmanager
@@ -28,13 +32,21 @@ def shown(*, quiet: bool) -> Iterator[Told]:
         with _bars(screen) as progress:
             yield _Bars(progress)
     else:
-        yield _lines
+        yield _Lines()
 
 
-def _lines(asset: str, done: int, total: int) -> None:
-    if done:
-        text = f"{asset}: {done} of {total} partitions"
-        console(error=True).print(text, markup=False, soft_wrap=True)
+class _Lines:
+    """A line when an asset is done, and now and then before."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def __call__(self, asset: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done == total or now - self._said > SECONDS_BETWEEN_LINES:
+            self._said = now
+            text = f"{asset}: {done} of {total} partitions"
+            console(error=True).print(text, markup=False, soft_wrap=True)
 
 
 def _bars(screen: Any) -> Progress:

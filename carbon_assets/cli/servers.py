@@ -88,7 +88,7 @@ def serving(home: Path, port: int, *, daemon: bool) -> Iterator[Served]:
         stack.enter_context(_terminable())
         children = [stack.enter_context(_child("webserver", web, logs))]
         if daemon:
-            command = ["dagster", "daemon", "run", *DEFINITIONS]
+            command = ["dagster._daemon", "run", *DEFINITIONS]
             children.append(stack.enter_context(_child("daemon", command, logs)))
         address = f"http://{HOST}:{port}"
         _wait_for(f"{address}/server_info", children)
