@@ -94,3 +94,7 @@ class StoreError(CarbonAssetsError):
 
 class ProvenanceError(CarbonAssetsError):
     """A receipt, metric or partition cannot be found or recomputed."""
+
+
+class MartError(CarbonAssetsError):
+    """A SQL model, or the relation it makes in schema ``marts``, is not usable."""

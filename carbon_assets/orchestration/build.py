@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from carbon_assets.orchestration.assets.farm_metrics import farm_metrics_asset
+from carbon_assets.orchestration.assets.marts import marts_asset
 from carbon_assets.orchestration.assets.places import place_geometries_asset
 from carbon_assets.orchestration.assets.raster_aggregates import receipts_asset
 from carbon_assets.orchestration.assets.raster_sources import raster_sources_asset
@@ -35,6 +36,7 @@ def build_definitions(store: CarbonStore | None = None) -> dg.Definitions:
             place_geometries_asset(),
             *(receipts_asset(runner, partitions) for runner in RUNNERS),
             farm_metrics_asset(partitions),
+            marts_asset(),
         ],
         # One process per run: its steps share the database and the decoded blocks.
         executor=dg.in_process_executor,

@@ -55,6 +55,17 @@ class Launcher:
         tags = {RANGE_START_TAG: places[0], RANGE_END_TAG: places[-1]}
         return self._run(keys, tags).success
 
+    def run_whole(self, keys: Collection[AssetKey]) -> bool:
+        """Run assets without partitions.
+
+        Args:
+            keys: Assets, none of which is partitioned.
+
+        Returns:
+            Whether the run succeeded.
+        """
+        return self._run(keys, {}).success
+
     def run_partitions(
         self,
         keys: Collection[AssetKey],

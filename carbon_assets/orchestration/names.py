@@ -11,6 +11,7 @@ SOURCES_GROUP = "l0_raster_sources"
 PLACES_GROUP = "l0_places"
 RECEIPTS_GROUP = "l1_receipts"
 METRICS_GROUP = "l2_farm_metrics"
+MARTS_GROUP = "marts"
 OWNERS = ["team:carbon-data"]
 
 PLACE_GEOMETRIES = dg.AssetKey("place_geometries")
@@ -27,6 +28,11 @@ def source_key(family: str) -> dg.AssetKey:
 def receipts_key(runner: Runner) -> dg.AssetKey:
     """Asset key of a runner's receipts."""
     return dg.AssetKey(["raster_aggregates", runner.name])
+
+
+def mart_key(model: str) -> dg.AssetKey:
+    """Asset key of a SQL model."""
+    return dg.AssetKey(["marts", model])
 
 
 def packaged_families() -> dict[str, tuple[str, set[str]]]:

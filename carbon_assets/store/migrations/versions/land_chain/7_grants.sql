@@ -24,3 +24,7 @@ GRANT INSERT (
 -- Dagster keeps its own tables beside ours.
 CREATE SCHEMA IF NOT EXISTS dagster;
 GRANT USAGE, CREATE ON SCHEMA dagster TO carbon_assets_app;
+
+-- Views and tables of the SQL models: the one place where the application makes its own.
+CREATE SCHEMA IF NOT EXISTS marts;
+GRANT USAGE, CREATE ON SCHEMA marts TO carbon_assets_app;
