@@ -134,7 +134,7 @@ def inspect_file(version: SourceVersion, band: Band, href: str) -> Header:
     with gdal_session(), open_raster(href) as dataset:
         header = read_header(dataset, band.index, href)
         check_header(header, version, band, href)
-        check_integrity(dataset, band.index, href, legend)
+        check_integrity(dataset, band.index, href, legend, band.nodata)
     return header
 
 

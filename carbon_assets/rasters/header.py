@@ -116,14 +116,20 @@ def check_header(header: Header, source: SourceVersion, band: Band, href: str) -
         _check_resolution(header, source.resolution, href)
     if source.origin:
         _check_origin(header, source, href)
-    if band.dtype and header.dtype != band.dtype:
-        raise mismatch(href, "dtype", header.dtype, band.dtype)
+    _check_dtype(header, source, band, href)
     if not _nodata_fits(header.nodata, band.header_nodata):
         raise mismatch(href, "nodata", str(header.nodata), str(band.header_nodata))
     for field in ("scale", "offset"):
         stated, found = getattr(band, field), getattr(header, field)
         if found not in (stated, {"scale": 1.0, "offset": 0.0}[field]):
             raise mismatch(href, field, str(found), str(stated))
+
+
+def _check_dtype(header: Header, source: SourceVersion, band: Band, href: str) -> None:
+    if band.dtype and header.dtype != band.dtype:
+        raise mismatch(href, "dtype", header.dtype, band.dtype)
+    if source.quantity == "class_map" and "int" not in header.dtype:
+        raise mismatch(href, "dtype", header.dtype, "a class map: whole numbers")
 
 
 def _nodata_fits(found: float | None, stated: float | str | None) -> bool:

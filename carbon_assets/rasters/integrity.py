@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,21 @@ FULL_CHECK_BYTES = 64 * 1024 * 1024
 directory checked against the file's length, and each block as it is read."""
 
 
-def check_integrity(dataset: DatasetReader, index: int, href: str, legend: Legend | None) -> None:
+def check_integrity(
+    dataset: DatasetReader,
+    index: int,
+    href: str,
+    legend: Legend | None,
+    nodata: Iterable[float] = (),
+) -> None:
     """Check a local raster as far as its size allows.
+
+    Args:
+        dataset: The open raster.
+        index: Number of the band.
+        href: Where it lies.
+        legend: Legend of a class map, whose ids are then checked.
+        nodata: Values that the catalogue declares to mean no data; the header's tag joins them.
 
     Raises:
         RasterError: ``RASTER_TRUNCATED`` if blocks lie beyond the end of the file,
@@ -32,7 +46,8 @@ def check_integrity(dataset: DatasetReader, index: int, href: str, legend: Legen
     size = Path(href).stat().st_size
     _check_blocks(dataset, index, href, size)
     if size <= FULL_CHECK_BYTES:
-        _check_pixels(dataset, index, href, legend)
+        tag = dataset.nodatavals[index - 1]
+        _check_pixels(dataset, index, href, legend, {*nodata, tag})
 
 
 def _check_blocks(dataset: DatasetReader, index: int, href: str, size: int) -> None:
@@ -51,10 +66,15 @@ def _check_blocks(dataset: DatasetReader, index: int, href: str, size: int) -> N
                 )
 
 
-def _check_pixels(dataset: DatasetReader, index: int, href: str, legend: Legend | None) -> None:
+def _check_pixels(
+    dataset: DatasetReader,
+    index: int,
+    href: str,
+    legend: Legend | None,
+    nodata: set[float | None],
+) -> None:
     from rasterio.errors import RasterioError
 
-    nodata = dataset.nodatavals[index - 1]
     counts: dict[int, int] = {}
     try:
         for _, window in dataset.block_windows(index):
@@ -66,5 +86,5 @@ def _check_pixels(dataset: DatasetReader, index: int, href: str, legend: Legend 
     except RasterioError as error:
         raise unreadable(href, error) from error
     if legend is not None:
-        known = {*legend.ids} | ({int(nodata)} if nodata is not None else set())
+        known = {*legend.ids} | nodata
         raise_unknown({i: n for i, n in counts.items() if i not in known}, href, legend.name)
