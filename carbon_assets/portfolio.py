@@ -20,12 +20,13 @@ from carbon_assets.intake.tenancy import ProjectEntry, save_company, save_projec
 from carbon_assets.places.importing import read_places
 from carbon_assets.places.model import Place, PlaceImport, PlaceKind
 from carbon_assets.places.overlaps import Overlap, find_overlaps
+from carbon_assets.provenance.coverage import require_computable
+from carbon_assets.provenance.world import load_companies
 from carbon_assets.reference.biomes import biome, load_biomes, root_to_shoot
 from carbon_assets.reference.catalogue import load_catalogue
 from carbon_assets.reference.metric_types import load_metric_types
 from carbon_assets.reference.yaml_files import load_yaml_model
 from carbon_assets.runners.all_runners import RUNNERS
-from carbon_assets.runners.bound import BoundRunner
 from carbon_assets.store.database import Database
 from carbon_assets.store.engines import transaction
 from carbon_assets.store.seed import seed_reference
@@ -181,7 +182,7 @@ def read_portfolio(path: Path) -> Portfolio:
 def import_portfolio(database: Database, path: Path, *, repair: bool = False) -> Loaded:
     """Bring the database in line with a portfolio file, in one transaction.
 
-    Everything is read and checked before the first row is written.
+    What a run would refuse, such as a place outside the rasters, is refused here.
 
     Args:
         database: The database.
@@ -213,10 +214,9 @@ def import_portfolio(database: Database, path: Path, *, repair: bool = False) ->
             imported_from=path.name,
         )
         bounds = [place.geometry.bbox for place in places]
-        sources = register(connection, company_id, bindings, portfolio.vintages, bounds)
-        for runner in RUNNERS:
-            if all(slot in sources for slot in runner.slots):
-                BoundRunner(runner, {slot: sources[slot] for slot in runner.slots})
+        register(connection, company_id, bindings, portfolio.vintages, bounds)
+        (world,) = load_companies(connection, portfolio.company.key)
+        require_computable(connection, world)
     return Loaded(
         company=portfolio.company.key,
         company_id=company_id,

@@ -140,7 +140,7 @@ def land_cover_metrics(
     for group, ids in cover.groups.items():
         if group != "not_observed":
             yield _area(cover, f"{group}_area", _known(cover, ids), f"{_hectares(ids)} of primary")
-    yield from _forest(cover, _forest_ids(cover, settings))
+    yield from _forest(cover, forest_ids(legend, settings))
 
 
 def _area(cover: LandCover, code: str, value: float | None, formula: str, **fields: Any) -> Derived:
@@ -186,8 +186,13 @@ def _known(cover: LandCover, ids: frozenset[int]) -> float | None:
     return cover.area(ids) if cover.receipt.has_data else None
 
 
-def _forest_ids(cover: LandCover, settings: MetricSettings) -> frozenset[int]:
-    groups, legend = cover.groups, cover.legend
+def forest_ids(legend: Legend, settings: MetricSettings) -> frozenset[int]:
+    """Class ids that a project's forest definition takes in.
+
+    Raises:
+        CatalogueError: ``FOREST_GROUP_NOT_IN_LEGEND``.
+    """
+    groups = {str(group): ids for group, ids in legend.groups.items()}
     missing = [group for group in settings.forest_groups if group not in groups]
     if missing:
         raise CatalogueError(
