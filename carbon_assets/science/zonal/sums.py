@@ -48,11 +48,13 @@ class Grouping:
 
     def sum(self, values: Floats) -> Floats:
         """Sum of the cells' values in each group."""
-        parts = np.bincount(self.lane, values, self.groups * LANES).reshape(self.groups, LANES)
-        total = parts[:, 0]
-        for number in range(1, LANES):
-            total = total + parts[:, number]
-        return np.asarray(total)
+        # Without any cell, bincount answers in integers.
+        sums = np.bincount(self.lane, values, self.groups * LANES).astype(np.float64)
+        parts = sums.reshape(self.groups, LANES).T
+        total: Floats = parts[0]
+        for part in parts[1:]:
+            total = total + part
+        return total
 
 
 def grouped_sum(group: Ints, values: Floats, groups: int) -> Floats:
