@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -14,8 +15,9 @@ from carbon_assets.provenance.code import code_version
 from carbon_assets.provenance.expectation import asset_ids
 from carbon_assets.provenance.fingerprint import as_text
 from carbon_assets.provenance.plan import Key, Step
+from carbon_assets.rasters.reader import RasterFile
 from carbon_assets.runners.bound import BoundRunner
-from carbon_assets.runners.receipts import PartitionReceipts, Receipt
+from carbon_assets.runners.receipts import PartitionReceipts, Read, Receipt
 from carbon_assets.store.copying import copy_rows, reserve_ids
 from carbon_assets.store.models import (
     FarmMetric,
@@ -57,12 +59,11 @@ def write_receipts(
     inputs: list[tuple[int, int, str]] = []
     for one in made:
         step = steps[one.place_id, one.vintage]
-        hrefs = sorted({files[asset_id] for asset_id, _ in one.inputs})
-        shared = _shared(bound, step, hrefs, now)
-        for receipt in one.receipts:
+        shared = _shared(bound, step, now)
+        for receipt, read in zip(one.receipts, one.read, strict=True):
             row = next(ids)
-            rows.append((row, *shared, *_own(receipt)))
-            inputs += [(row, asset_id, role) for asset_id, role in one.inputs]
+            rows.append((row, *shared, *_files_read(files, read), *_own(receipt)))
+            inputs += [(row, asset_id, role) for asset_id, role in read]
     copy_rows(connection, RasterAggregate, _RECEIPT_COLUMNS, rows)
     copy_rows(
         connection, RasterAggregateInput, ["raster_aggregate_id", "raster_asset_id", "role"], inputs
@@ -70,16 +71,26 @@ def write_receipts(
     return {(one.place_id, one.vintage): len(one.receipts) for one in made}
 
 
-def _files(bound: BoundRunner) -> dict[int, str]:
-    return {f.file.asset_id: f.file.href for s in bound.sources.values() for f in s.files}
+def _files(bound: BoundRunner) -> dict[int, RasterFile]:
+    return {f.file.asset_id: f.file for s in bound.sources.values() for f in s.files}
+
+
+def _files_read(files: Mapping[int, RasterFile], read: Read) -> tuple[list[str], str]:
+    """Addresses of all files that took part, and the hash of those that hold the value.
+
+    The hash of several tiles is that of their hashes, one a line, in ascending order.
+    """
+    hrefs = sorted({files[asset_id].href for asset_id, _ in read})
+    hashes = sorted({files[asset_id].content_hash for asset_id, role in read if role == "value"})
+    if len(hashes) == 1:
+        return hrefs, hashes[0]
+    return hrefs, f"sha256:{hashlib.sha256(chr(10).join(hashes).encode()).hexdigest()}"
 
 
 _SHARED_COLUMNS = [
     "company_id",
     "raster_source_id",
     "raster_version",
-    "raster_asset_hrefs",
-    "raster_asset_hash",
     "geometry_kind",
     "geometry_id",
     "geometry_version",
@@ -89,6 +100,7 @@ _SHARED_COLUMNS = [
     "computed_at",
     "inputs_fingerprint",
 ]
+_FILE_COLUMNS = ["raster_asset_hrefs", "raster_asset_hash"]
 _OWN_COLUMNS = [
     "stratum_filter",
     "aggregate_method",
@@ -105,24 +117,15 @@ _OWN_COLUMNS = [
     "uncertainty_method",
     "context",
 ]
-_RECEIPT_COLUMNS = ["id", *_SHARED_COLUMNS, *_OWN_COLUMNS]
+_RECEIPT_COLUMNS = ["id", *_SHARED_COLUMNS, *_FILE_COLUMNS, *_OWN_COLUMNS]
 
 
-def _shared(bound: BoundRunner, step: Step, hrefs: list[str], now: datetime) -> tuple[Any, ...]:
+def _shared(bound: BoundRunner, step: Step, now: datetime) -> tuple[Any, ...]:
     source = bound.value_source
-    files = source.files_for(
-        source.version.value_bands[0].name,
-        step.vintage,
-        dict(bound.zone(step.place.setting, step.place.bounds).tiles).get(
-            bound.runner.value_slot, ()
-        ),
-    )
     return (
         step.place.company_id,
         source.source_id,
         source.version.version,
-        hrefs,
-        files[0].file.content_hash if len(files) == 1 else None,
         step.place.kind,
         step.place.id,
         step.place.geometry_hash,

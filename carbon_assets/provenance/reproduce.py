@@ -110,14 +110,14 @@ def _computations(
     connection: Connection, receipt_ids: Collection[int] | None, company: str | None
 ) -> list[Any]:
     """One row per computation: place, vintage, fingerprint and the receipts in question."""
-    table = "current_raster_aggregates" if receipt_ids is None else "raster_aggregates"
     rows = connection.execute(
         text(
             "SELECT r.geometry_id, f.key AS place, r.vintage_year, r.inputs_fingerprint,"
             " r.runner_key, r.geometry_version, array_agg(r.id ORDER BY r.id) AS ids"
-            f" FROM {table} AS r JOIN farms AS f ON f.id = r.geometry_id"  # noqa: S608
+            " FROM raster_aggregates AS r JOIN farms AS f ON f.id = r.geometry_id"
             " JOIN companies AS c ON c.id = r.company_id"
-            " WHERE (CAST(:ids AS bigint[]) IS NULL OR r.id = ANY(:ids))"
+            " WHERE (r.id = ANY(CAST(:ids AS bigint[])) OR CAST(:ids AS bigint[]) IS NULL"
+            "  AND r.id IN (SELECT id FROM current_raster_aggregates))"
             " AND (CAST(:company AS text) IS NULL OR c.key = :company)"
             " AND r.raster_source_id IS NOT NULL"
             " GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY r.runner_key, r.geometry_id, r.vintage_year"
@@ -174,7 +174,9 @@ def _repeat(
         text("SELECT * FROM raster_aggregates WHERE id = ANY(:ids) ORDER BY id"), {"ids": ids}
     )
     for row in rows.mappings():
-        differences = list(_differences(row, made.get((row["vintage_year"], *_identity(row)))))
+        recorded = dict(row)
+        again = made.get((recorded["vintage_year"], *_identity(recorded)))
+        differences = list(_differences(recorded, again))
         result.different += differences
         result.equal += not differences
 

@@ -47,7 +47,8 @@ def trace_metric(
             "SELECT m.id, m.stratum_filter, c.key AS company FROM current_farm_metrics AS m"
             " JOIN farms AS f ON f.id = m.farm_id JOIN companies AS c ON c.id = m.company_id"
             " WHERE (f.key = :place OR f.partition_key = :place) AND m.metric_code = :metric"
-            " AND m.vintage_year = :vintage AND (CAST(:company AS text) IS NULL OR c.key = :company)"
+            " AND m.vintage_year = :vintage"
+            " AND (CAST(:company AS text) IS NULL OR c.key = :company)"
         ),
         {"place": place, "metric": metric, "vintage": vintage, "company": company},
     ).all()

@@ -7,14 +7,14 @@ Nothing depends on which other places or vintages are in the batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import shapely
 
 from carbon_assets.rasters.reader import OpenRasters, outside_error
 from carbon_assets.rasters.registered import Bounds
-from carbon_assets.runners.bound import BoundRunner
+from carbon_assets.runners.bound import BoundRunner, Zone
 from carbon_assets.runners.declaration import Setting
 from carbon_assets.runners.gather import Strip
 from carbon_assets.runners.histogram import HistogramReducer
@@ -55,31 +55,35 @@ def compute_place(
     vintages = sorted(vintages)
     zone = bound.zone(place.setting, place.bounds)
     lattice = finest_lattice(bound)
-    work = {vintage: _reducers(Inputs(bound, zone, vintage)) for vintage in vintages}
+    work = {vintage: list(_reducers(bound, zone, vintage)) for vintage in vintages}
     for cells in strips(place_outline(shapely.from_wkb(place.wkb), lattice), lattice):
         strip = Strip(cells, lattice, rasters)
-        for _, reducers in work.values():
-            for reducer in reducers:
+        for reducers in work.values():
+            for _, reducer in reducers:
                 reducer.add(strip)
-    return [
-        PartitionReceipts(
-            place_id=place.place_id,
-            vintage=vintage,
-            receipts=tuple(receipt for one in reducers for receipt in one.receipts()),
-            inputs=tuple(inputs.seen),
-        )
-        for vintage, (inputs, reducers) in work.items()
-    ]
+    return [_finish(place.place_id, vintage, reducers) for vintage, reducers in work.items()]
 
 
-def _reducers(inputs: Inputs) -> tuple[Inputs, list[Reducer]]:
-    runner = inputs.bound.runner
-    reducers: list[Reducer] = [
-        StatisticsReducer(inputs, quantity) for quantity in inputs.bound.quantities(inputs.zone)
-    ]
-    if runner.histogram_metric:
-        reducers.append(HistogramReducer(inputs, runner.histogram_metric))
-    return inputs, reducers
+def _finish(
+    place_id: int, vintage: int, reducers: Sequence[tuple[Inputs, Reducer]]
+) -> PartitionReceipts:
+    made = [(receipt, tuple(inputs.seen)) for inputs, one in reducers for receipt in one.receipts()]
+    return PartitionReceipts(
+        place_id=place_id,
+        vintage=vintage,
+        receipts=tuple(receipt for receipt, _ in made),
+        read=tuple(read for _, read in made),
+    )
+
+
+def _reducers(bound: BoundRunner, zone: Zone, vintage: int) -> Iterator[tuple[Inputs, Reducer]]:
+    """Reducers of a partition, each with a note of the rasters that it alone reads."""
+    for quantity in bound.quantities(zone):
+        inputs = Inputs(bound, zone, vintage)
+        yield inputs, StatisticsReducer(inputs, quantity)
+    if bound.runner.histogram_metric:
+        inputs = Inputs(bound, zone, vintage)
+        yield inputs, HistogramReducer(inputs, bound.runner.histogram_metric)
 
 
 def finest_lattice(bound: BoundRunner) -> Lattice:

@@ -30,7 +30,7 @@ class Layer:
 
 @dataclass
 class Inputs:
-    """What one place and vintage reads.
+    """What one reducer of a place and vintage reads.
 
     Attributes:
         bound: The runner with its sources.

@@ -7,6 +7,9 @@ from typing import Any
 
 M2_PER_HA = 10_000.0
 
+Read = tuple[tuple[int, str], ...]
+"""(Row of ``raster_assets``, role) of rasters that took part in a number."""
+
 
 @dataclass(frozen=True)
 class Receipt:
@@ -53,10 +56,16 @@ class PartitionReceipts:
         place_id: Row of ``farms``.
         vintage: Vintage year.
         receipts: The receipts.
-        inputs: (row of ``raster_assets``, role) of every raster read.
+        read: For each receipt, (row of ``raster_assets``, role) of every raster that took
+            part in it.
     """
 
     place_id: int
     vintage: int
     receipts: tuple[Receipt, ...]
-    inputs: tuple[tuple[int, str], ...]
+    read: tuple[Read, ...]
+
+    @property
+    def inputs(self) -> Read:
+        """(Row of ``raster_assets``, role) of every raster read for the partition."""
+        return tuple(dict.fromkeys(one for read in self.read for one in read))

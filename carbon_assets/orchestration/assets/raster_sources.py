@@ -5,10 +5,12 @@ Annotations are not postponed: Dagster reads that of ``context`` as it stands.
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from typing import cast
 
 import dagster as dg
 
 from carbon_assets.intake.sources import manifest_hash
+from carbon_assets.orchestration.assets.failures import explained
 from carbon_assets.orchestration.metadata import table_metadata
 from carbon_assets.orchestration.names import (
     OWN_SOURCES,
@@ -27,15 +29,18 @@ def raster_sources_asset() -> dg.AssetsDefinition:
     specs = [_spec(family, title) for family, (title, _) in packaged_families().items()]
     specs.append(_spec(OWN_SOURCES, "Sources of users' own catalogues"))
 
-    @dg.multi_observable_source_asset(name="raster_sources", specs=specs, can_subset=True)
+    @dg.multi_observable_source_asset(  # type: ignore[untyped-decorator]
+        name="raster_sources", specs=specs, can_subset=True
+    )
     def raster_sources(
         context: dg.AssetExecutionContext, store: dg.ResourceParam[CarbonStore]
     ) -> Iterator[dg.ObserveResult]:
-        companies = store.companies()
+        with explained(store):
+            companies = store.companies()
         for key in sorted(context.selected_asset_keys):
             yield observation(key.path[-1], companies)
 
-    return raster_sources
+    return cast(dg.AssetsDefinition, raster_sources)
 
 
 def _spec(family: str, title: str) -> dg.AssetSpec:

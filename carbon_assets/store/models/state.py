@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from carbon_assets.store.models.base import (
@@ -70,7 +70,9 @@ class PartitionHistory(Base):
     fingerprint: Mapped[bytes] = mapped_column(comment="Fingerprint of the computation, 32 bytes")
     cause: Mapped[str] = mapped_column(comment="Why it was computed or confirmed")
     run_id: Mapped[str | None] = mapped_column(comment="Dagster run; NULL = outside Dagster")
-    recorded_at: Mapped[datetime] = recorded("When it became current")
+    recorded_at: Mapped[datetime] = mapped_column(
+        server_default=func.clock_timestamp(), comment="When it became current"
+    )
 
 
 class PartitionState(Base):

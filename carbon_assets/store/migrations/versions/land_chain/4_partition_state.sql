@@ -48,7 +48,7 @@ CREATE TABLE partition_history (
     fingerprint BYTEA NOT NULL,
     cause TEXT NOT NULL,
     run_id TEXT,
-    recorded_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    recorded_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT pk_partition_history PRIMARY KEY (id),
     CONSTRAINT ck_partition_history_fingerprint CHECK (octet_length(fingerprint) = 32),
     CONSTRAINT fk_partition_history_asset_id FOREIGN KEY(asset_id) REFERENCES asset_keys (id),
