@@ -69,13 +69,16 @@ def _numeric_imports(module: str) -> tuple[str, ...]:
     )
 
 
+_FOR_TYPES = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
 def _statements(tree: ast.AST) -> Iterator[ast.AST]:
     """Every node that runs: what stands under ``if TYPE_CHECKING`` does not."""
     ahead = [tree]
     while ahead:
         node = ahead.pop()
         yield node
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        if isinstance(node, ast.If) and ast.unparse(node.test) in _FOR_TYPES:
             ahead += node.orelse
         else:
             ahead += ast.iter_child_nodes(node)
