@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
+from pyproj import Transformer
 from shapely.geometry import box
 
 from carbon_assets.errors import CatalogueError, RasterError
@@ -17,7 +18,7 @@ from carbon_assets.reference.strata_map import load_strata
 from carbon_assets.runners.biomass import BIOMASS
 from carbon_assets.runners.bound import BoundRunner
 from carbon_assets.runners.declaration import Setting
-from carbon_assets.science.zonal.grid import Lattice
+from carbon_assets.science.zonal.grid import Lattice, Window
 from carbon_assets_tests.rasters.writing import registered, write
 from carbon_assets_tests.runners.world import (
     CARBON_WINDOW,
@@ -274,10 +275,6 @@ def test_scaling_the_raster_scales_the_mean(tmp_path: Path, biomass_values: Any)
 
 
 def test_a_coarse_grid_of_another_system_is_looked_up(tmp_path: Path) -> None:
-    from pyproj import Transformer
-
-    from carbon_assets.science.zonal.grid import Window
-
     lattice = Lattice("EPSG:32722", 250.0, 250.0)
     change = Transformer.from_crs("EPSG:4326", lattice.crs, always_xy=True)
     x, y = change.transform(FINE.x(CLASS_WINDOW.col), FINE.y(CLASS_WINDOW.row))

@@ -11,17 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from shapely.geometry import box
 
 from carbon_assets.errors import RasterError
 from carbon_assets.rasters import opening
 from carbon_assets.rasters.registered import RegisteredSource
-from carbon_assets.runners.all_runners import RUNNERS, runner_named
+from carbon_assets.runners.all_runners import runner_named
 from carbon_assets.runners.bound import BoundRunner
-from carbon_assets.runners.compute import in_block_order, require_coverage
+from carbon_assets.runners.compute import finest_lattice, in_block_order, require_coverage
 from carbon_assets.runners.receipts import PartitionReceipts
 from carbon_assets.science.zonal import cells as cells_module
-from carbon_assets.science.zonal.grid import Window
+from carbon_assets.science.zonal.grid import Lattice, Window
 from carbon_assets_tests.rasters.writing import registered, write
+from carbon_assets_tests.runners.worker import NAMES, bound_of, compute_in_worker
 from carbon_assets_tests.runners.world import (
     CLASS_WINDOW,
     FINE,
@@ -30,7 +32,7 @@ from carbon_assets_tests.runners.world import (
     class_maps,
     class_values,
     compute,
-    hgb,
+    dry_matter_version,
     hgb_maps,
     mapbiomas,
     places,
@@ -38,12 +40,6 @@ from carbon_assets_tests.runners.world import (
     task,
     world,
 )
-
-NAMES = [runner.name for runner in RUNNERS]
-
-
-def bound_of(one: World, name: str) -> BoundRunner:
-    return {"land_cover": one.land_cover, "biomass": one.biomass}[name]
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -188,22 +184,12 @@ def test_strips_change_no_more_than_the_last_digits(
                 assert found == (None if wanted is None else pytest.approx(wanted, rel=1e-12))
 
 
-def _in_worker(folder: str, number: int) -> dict[str, list[PartitionReceipts]]:
-    paths = Path(folder)
-    classes = {("class", year): str(paths / f"classes_{year}.tif") for year in VINTAGES}
-    bands = ("agb", "agb_uncertainty", "bgb", "bgb_uncertainty")
-    carbon = {(band, 2010): str(paths / f"{band}.tif") for band in bands}
-    one = world(classes, carbon, hgb())
-    chosen = [place for place in places() if place.place_id == number]
-    return {name: compute(bound_of(one, name), chosen) for name in NAMES}
-
-
 def test_a_process_pool(carbon_world: World, tmp_path: Path) -> None:
     class_maps(tmp_path)
     hgb_maps(tmp_path)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=spawn) as pool:
-        jobs = [pool.submit(_in_worker, str(tmp_path), place.place_id) for place in places()]
+        jobs = [pool.submit(compute_in_worker, str(tmp_path), place.place_id) for place in places()]
         made = [job.result() for job in jobs]
     for name in NAMES:
         together = [one for of_place in made for one in of_place[name]]
@@ -220,8 +206,6 @@ def test_block_order_keeps_every_place_and_groups_neighbours(carbon_world: World
 
 
 def shape_at(x: float, y: float) -> Any:
-    from shapely.geometry import box
-
     return box(x, y, x + 2, y + 2)
 
 
@@ -235,9 +219,6 @@ def test_a_place_that_no_file_touches_is_refused(carbon_world: World) -> None:
 
 
 def test_a_finer_biomass_grid_rules(tmp_path: Path) -> None:
-    from carbon_assets.runners.compute import finest_lattice
-    from carbon_assets.science.zonal.grid import Lattice
-    from carbon_assets_tests.runners.world import dry_matter_version
 
     fine = Lattice("EPSG:4326", 1e-4, 1e-4)
     north, west = FINE.y(CLASS_WINDOW.row), FINE.x(CLASS_WINDOW.col)

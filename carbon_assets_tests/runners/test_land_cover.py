@@ -12,6 +12,7 @@ import shapely
 from shapely.geometry import box
 
 from carbon_assets.errors import RasterError
+from carbon_assets.places.geometry import geodesic_area_ha
 from carbon_assets.rasters.reader import RasterFile
 from carbon_assets.runners.bound import BoundRunner
 from carbon_assets.runners.land_cover import LAND_COVER
@@ -72,8 +73,6 @@ def test_parts_sum_to_the_covered_area(carbon_world: World) -> None:
 
 
 def test_the_covered_area_is_the_geodesic_area_of_the_place(carbon_world: World) -> None:
-    from carbon_assets.places.geometry import geodesic_area_ha
-
     for place in places():
         made, *_ = compute(carbon_world.land_cover, [place], [2019])
         area = geodesic_area_ha(shapely.from_wkb(place.wkb))

@@ -24,7 +24,7 @@ from carbon_assets.runners.land_cover import LAND_COVER
 from carbon_assets.runners.receipts import PartitionReceipts, Receipt
 from carbon_assets.science.zonal.grid import Lattice, Window
 from carbon_assets_tests.rasters.writing import registered, source_version, write
-from carbon_assets_tests.science.grids import MAPBIOMAS, ring
+from carbon_assets_tests.science.drawn import MAPBIOMAS, ring
 
 Array = npt.NDArray[Any]
 

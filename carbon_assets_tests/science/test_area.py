@@ -8,7 +8,8 @@ from pyproj import CRS, Geod, Transformer
 
 from carbon_assets.science.zonal.area import projected_areas, row_areas
 from carbon_assets.science.zonal.grid import Lattice
-from carbon_assets_tests.science.grids import GRIDS, SIDE
+from carbon_assets_tests.science.drawn import SIDE
+from carbon_assets_tests.science.grids import GRIDS
 
 GEOGRAPHIC = [name for name, grid in GRIDS.items() if grid.lattice.geographic]
 PROJECTED = [name for name, grid in GRIDS.items() if not grid.lattice.geographic]

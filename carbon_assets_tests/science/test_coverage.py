@@ -11,15 +11,8 @@ from carbon_assets.science.zonal import cells as cells_module
 from carbon_assets.science.zonal.cells import place_outline
 from carbon_assets.science.zonal.coverage import Outline, outline
 from carbon_assets.science.zonal.grid import Lattice, Window
-from carbon_assets_tests.science.grids import (
-    GRIDS,
-    SIDE,
-    Floats,
-    dense,
-    random_places,
-    ring,
-    touched,
-)
+from carbon_assets_tests.science.drawn import SIDE, random_places, ring
+from carbon_assets_tests.science.grids import GRIDS, Floats, dense, touched
 
 WINDOW = Window(0, 0, SIDE, SIDE)
 

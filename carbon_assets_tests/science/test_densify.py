@@ -7,7 +7,7 @@ import shapely
 from shapely.geometry import MultiPolygon, Polygon, box
 
 from carbon_assets.science.zonal.densify import densify
-from carbon_assets_tests.science.grids import ring
+from carbon_assets_tests.science.drawn import ring
 
 
 def test_no_edge_is_longer_and_no_vertex_is_lost() -> None:

@@ -13,15 +13,14 @@ import shapely
 from carbon_assets.science.zonal.area import projected_areas, row_areas
 from carbon_assets.science.zonal.cells import place_outline
 from carbon_assets.science.zonal.statistics import extent, moments, percentile
+from carbon_assets_tests.science.drawn import SIDE, random_places
 from carbon_assets_tests.science.grids import (
     GRIDS,
-    SIDE,
     Floats,
     Grid,
     dense,
     plane_extract,
     plane_source,
-    random_places,
     shapely_coverage,
 )
 
@@ -35,11 +34,16 @@ def places(name: str) -> list[shapely.MultiPolygon]:
 
 
 @cache
+def shapes_of(name: str) -> list[Any]:
+    """The places in units of cells."""
+    return [GRIDS[name].to_cells(place) for place in places(name)]
+
+
+@cache
 def engine_coverage(name: str) -> list[tuple[Any, Floats]]:
     """exactextract's cell numbers and shares, from a constant raster without nodata."""
-    shapes = [GRIDS[name].to_cells(place) for place in places(name)]
     ones = plane_source(np.ones((SIDE, SIDE), dtype=np.uint8))
-    found = plane_extract(ones, shapes, ["cell_id", "coverage"])
+    found = plane_extract(ones, shapes_of(name), ["cell_id", "coverage"])
     return [(one["cell_id"], one["coverage"].astype(np.float64)) for one in found]
 
 
@@ -69,9 +73,9 @@ def raster(dtype: str) -> Any:
 def test_coverage_equals_polygon_intersection(name: str) -> None:
     grid = GRIDS[name]
     worst = 0.0
-    for place in places(name):
+    for place, shape in zip(places(name), shapes_of(name), strict=True):
         ours = dense(place_outline(place, grid.lattice), grid.window)
-        worst = max(worst, float(np.abs(ours - shapely_coverage(grid.to_cells(place))).max()))
+        worst = max(worst, float(np.abs(ours - shapely_coverage(shape)).max()))
     assert worst < 1e-6
 
 
@@ -90,10 +94,9 @@ def test_coverage_equals_exactextracts(name: str) -> None:
 def test_moments_equal_exactextracts(name: str, dtype: str) -> None:
     grid = GRIDS[name]
     values, area = raster(dtype), areas(grid)
-    shapes = [grid.to_cells(place) for place in places(name)]
     wanted = ["weighted_sum", "weighted_mean", "weighted_stdev", "min", "max", "count"]
     source = plane_source(values, NODATA[dtype])
-    theirs = plane_extract(source, shapes, wanted, plane_source(area))
+    theirs = plane_extract(source, shapes_of(name), wanted, plane_source(area))
     compared = 0
     for numbers, share, covered, found in shared(name, values, area, dtype, theirs):
         one = moments(numbers, np.zeros(len(numbers), dtype=np.int64), covered, 1)
@@ -114,11 +117,10 @@ def test_moments_equal_exactextracts(name: str, dtype: str) -> None:
 def test_percentiles_equal_exactextracts(name: str, dtype: str) -> None:
     grid = GRIDS[name]
     values = raster(dtype)
-    shapes = [grid.to_cells(place) for place in places(name)]
     wanted = [f"quantile(q={share})" for share in (0.05, 0.5, 0.95)]
     # As doubles, since exactextract gives a quantile in the raster's own type.
     source = plane_source(values.astype(np.float64), float(np.asarray(NODATA[dtype], dtype)))
-    theirs = plane_extract(source, shapes, wanted)
+    theirs = plane_extract(source, shapes_of(name), wanted)
     for numbers, share, _, found in shared(name, values, areas(grid), dtype, theirs):
         # exactextract takes equal values together; we do not, so that equal weights give the
         # common definition.
@@ -146,9 +148,8 @@ def shared(
 def test_class_areas_equal_exactextracts(name: str) -> None:
     grid = GRIDS[name]
     values, area = raster("uint8"), areas(grid)
-    shapes = [grid.to_cells(place) for place in places(name)]
     wanted = ["unique", "frac", "weighted_frac", "count"]
-    theirs = plane_extract(plane_source(values), shapes, wanted, plane_source(area))
+    theirs = plane_extract(plane_source(values), shapes_of(name), wanted, plane_source(area))
     for (cell, share), found in zip(engine_coverage(name), theirs, strict=True):
         group = values.ravel()[cell].astype(np.int64)
         ours = extent(group, share, share * area.ravel()[cell], 8)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from carbon_assets.science.zonal.grid import Lattice, Window
-from carbon_assets_tests.science.grids import GRIDS, MAPBIOMAS
+from carbon_assets_tests.science.drawn import MAPBIOMAS
+from carbon_assets_tests.science.grids import GRIDS
 
 
 @pytest.mark.parametrize("name", GRIDS)

@@ -9,7 +9,8 @@ from pyproj import Transformer
 from carbon_assets.science.zonal.cells import Cells
 from carbon_assets.science.zonal.grid import Lattice
 from carbon_assets.science.zonal.lookup import look_up
-from carbon_assets_tests.science.grids import GRIDS, MAPBIOMAS, Floats, random_places, touched
+from carbon_assets_tests.science.drawn import MAPBIOMAS, random_places
+from carbon_assets_tests.science.grids import GRIDS, Floats, touched
 
 OTHERS = {
     "300m": Lattice.from_origin("EPSG:4326", 1 / 360, 1 / 360, -180.0, 90.0),
