@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 
 from carbon_assets.errors import CarbonAssetsError
 from carbon_assets.orchestration.partitions import PlaceVintage
-from carbon_assets.provenance.materialize import Compute, compute_here
+from carbon_assets.provenance.materialize import Compute
+from carbon_assets.provenance.parallel import configured_compute
 from carbon_assets.provenance.world import CompanyWorld, Place, load_companies
 from carbon_assets.store.copying import copy_rows
 from carbon_assets.store.database import Database, open_database
@@ -31,13 +32,13 @@ class CarbonStore:
     Attributes:
         database: The database; opened on first use when none is given.
         progress: Who is told how far an asset is.
-        compute: How a chunk's places are computed.
+        compute: How a chunk's places are computed; by default as ``CARBON_WORKERS`` says.
         errors: User-facing errors that struck assets of this process, the newest last.
     """
 
     database: Database | None = None
     progress: Progress = _silent
-    compute: Compute = compute_here
+    compute: Compute = field(default_factory=configured_compute)
     errors: list[CarbonAssetsError] = field(default_factory=list)
 
     def opened(self) -> Database:
