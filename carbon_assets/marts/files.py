@@ -25,7 +25,9 @@ REFERENCE = re.compile(rf"\{{\{{ *(ref|source)\( *'({_NAME})' *\) *\}}\}}")
 """``{{ ref('model') }}`` or ``{{ source('table') }}``; a name has no quote to break out of."""
 
 _MARKUP = re.compile(r"\{\{.*|\{%.*|\{#.*")
-_HEADER_LINE = re.compile(r"--\s?(?:(description|materialized): *)?(.*)")
+_HEADER_LINE = re.compile(r"--(?: (description|materialized):|  ) *(.*)")
+"""A key with its value, or an indented line that goes on with the value above."""
+
 _BODY = re.compile(r"(?:\s|--[^\n]*\n)*(?:SELECT|WITH)\b", re.IGNORECASE)
 
 

@@ -34,7 +34,7 @@ def test_every_model_is_an_asset_whose_lineage_is_that_of_its_sql(marts_database
     assert marts == {mart_key(name) for name in NAMES}
     parents = {key.path[-1]: graph.get(key).parent_keys for key in marts}
     assert parents["project_totals"] == {
-        mart_key("stg_place_vintages"),
+        mart_key("stg_places"),
         mart_key("farm_metrics_wide"),
     }
     assert dg.AssetKey("farm_metrics") in parents["stg_farm_metrics"]

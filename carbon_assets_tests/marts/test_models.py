@@ -13,7 +13,7 @@ from carbon_assets.marts.models import load_models
 from carbon_assets_tests.marts.shared import write_models
 
 ROOT = Path(__file__).parents[2]
-TABLE = "-- description: Rows,\n--   and more of them.\n-- materialized: table\nSELECT 1 AS one\n"
+TABLE = "-- description: Rows,\n--   and more of them.\n-- materialized: table\n-- Why.\nSELECT 1\n"
 
 
 def test_references_become_qualified_names(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_the_header_says_what_a_row_is_and_what_becomes_of_it(tmp_path: Path) ->
     write_models(tmp_path, {"a": TABLE})
     (model,) = load_models(tmp_path).models
     assert (model.description, model.materialized) == ("Rows, and more of them.", "table")
-    assert model.sql == "SELECT 1 AS one\n"
+    assert model.sql == "-- Why.\nSELECT 1\n"
 
 
 def test_each_model_stands_after_those_that_it_reads(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 --   does not occur has 0 ha; NULL where nothing was observed. change_ha is against the vintage
 --   before, and only stated where both leave the same area unobserved: clouds are no clearing.
 -- materialized: view
+-- The windows repeat the keys of a place, so that a filter on one of them reaches the tables.
 WITH area AS (
     SELECT
         metric.*,
@@ -10,7 +11,9 @@ WITH area AS (
             AS not_observed_area_ha
     FROM {{ ref('stg_farm_metrics') }} AS metric
     WHERE stratum_filter IS NULL
-    WINDOW place AS (PARTITION BY farm_id, vintage)
+    WINDOW place AS (
+        PARTITION BY company_key, project_key, place_kind, farm_key, farm_id, vintage
+    )
 ),
 
 paired AS (
@@ -26,7 +29,10 @@ paired AS (
         'agriculture_area', 'forest_plantation_area', 'mosaic_area', 'non_vegetated_area',
         'water_area', 'aggregate_area'
     )
-    WINDOW earlier AS (PARTITION BY farm_id, metric_code ORDER BY vintage)
+    WINDOW earlier AS (
+        PARTITION BY company_key, project_key, place_kind, farm_key, farm_id, metric_code
+        ORDER BY vintage
+    )
 )
 
 SELECT

@@ -2,27 +2,55 @@
 --   in the farms whose value is known and is NULL where none is; how many are missing stands
 --   beside it. Farms are added in a fixed order, so that a sum has the same digits each time.
 -- materialized: table
+WITH planned AS (
+    SELECT company_key, project_key, project_name, vintage::integer AS vintage, count(*) AS farms
+    FROM {{ ref('stg_places') }}
+    CROSS JOIN LATERAL unnest(vintages) AS vintage
+    WHERE place_kind = 'farm' AND project_key IS NOT NULL
+    GROUP BY company_key, project_key, project_name, vintage
+),
+
+-- Materialized: computed once, whatever the planner thinks of the number of rows.
+computed AS MATERIALIZED (
+    SELECT
+        company_key,
+        project_key,
+        vintage,
+        count(*) AS farms,
+        count(forest_cover_ha) AS farms_with_land_cover,
+        count(total_carbon_stock_tc) AS farms_with_carbon,
+        sum(total_area_ha ORDER BY farm_id) AS total_area_ha,
+        sum(observed_area_ha ORDER BY farm_id) AS observed_area_ha,
+        sum(not_observed_area_ha ORDER BY farm_id) AS not_observed_area_ha,
+        sum(forest_cover_ha ORDER BY farm_id) AS forest_cover_ha,
+        sum(agb_stock_mg ORDER BY farm_id) AS agb_stock_mg,
+        sum(agb_carbon_stock_tc ORDER BY farm_id) AS agb_carbon_stock_tc,
+        sum(bgb_carbon_stock_tc ORDER BY farm_id) AS bgb_carbon_stock_tc,
+        sum(total_carbon_stock_tc ORDER BY farm_id) AS total_carbon_stock_tc
+    FROM {{ ref('farm_metrics_wide') }}
+    WHERE place_kind = 'farm'
+    GROUP BY company_key, project_key, vintage
+)
+
 SELECT
-    place.company_key,
-    place.project_key,
-    place.project_name,
-    place.vintage,
-    count(*) AS farms,
-    count(*) FILTER (WHERE metric.farm_id IS NULL) AS farms_not_computed,
-    count(*) FILTER (WHERE metric.farm_id IS NOT NULL AND metric.forest_cover_ha IS NULL)
-        AS farms_without_land_cover,
-    count(*) FILTER (WHERE metric.farm_id IS NOT NULL AND metric.total_carbon_stock_tc IS NULL)
-        AS farms_without_carbon,
-    sum(metric.total_area_ha ORDER BY place.farm_id) AS total_area_ha,
-    sum(metric.observed_area_ha ORDER BY place.farm_id) AS observed_area_ha,
-    sum(metric.not_observed_area_ha ORDER BY place.farm_id) AS not_observed_area_ha,
-    sum(metric.forest_cover_ha ORDER BY place.farm_id) AS forest_cover_ha,
-    sum(metric.agb_stock_mg ORDER BY place.farm_id) AS agb_stock_mg,
-    sum(metric.agb_carbon_stock_tc ORDER BY place.farm_id) AS agb_carbon_stock_tc,
-    sum(metric.bgb_carbon_stock_tc ORDER BY place.farm_id) AS bgb_carbon_stock_tc,
-    sum(metric.total_carbon_stock_tc ORDER BY place.farm_id) AS total_carbon_stock_tc
-FROM {{ ref('stg_place_vintages') }} AS place
-LEFT JOIN {{ ref('farm_metrics_wide') }} AS metric
-    ON metric.farm_id = place.farm_id AND metric.vintage = place.vintage
-WHERE place.place_kind = 'farm' AND place.project_key IS NOT NULL
-GROUP BY place.company_key, place.project_key, place.project_name, place.vintage
+    planned.company_key,
+    planned.project_key,
+    planned.project_name,
+    planned.vintage,
+    planned.farms,
+    planned.farms - coalesce(computed.farms, 0) AS farms_not_computed,
+    coalesce(computed.farms - computed.farms_with_land_cover, 0) AS farms_without_land_cover,
+    coalesce(computed.farms - computed.farms_with_carbon, 0) AS farms_without_carbon,
+    computed.total_area_ha,
+    computed.observed_area_ha,
+    computed.not_observed_area_ha,
+    computed.forest_cover_ha,
+    computed.agb_stock_mg,
+    computed.agb_carbon_stock_tc,
+    computed.bgb_carbon_stock_tc,
+    computed.total_carbon_stock_tc
+FROM planned
+LEFT JOIN computed
+    ON computed.company_key = planned.company_key
+    AND computed.project_key = planned.project_key
+    AND computed.vintage = planned.vintage

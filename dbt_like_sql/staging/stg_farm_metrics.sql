@@ -9,8 +9,11 @@ SELECT
     place.farm_key,
     place.farm_name,
     place.place_kind,
-    place.vintage,
-    place.previous_vintage,
+    metric.vintage_year AS vintage,
+    (
+        SELECT max(year)::integer FROM unnest(place.vintages) AS year
+        WHERE year < metric.vintage_year
+    ) AS previous_vintage,
     metric.metric_code,
     metric_type.label AS metric_label,
     metric.stratum_filter,
@@ -25,7 +28,7 @@ SELECT
     metric.id AS farm_metric_id,
     metric.inputs_fingerprint,
     metric.computed_at
-FROM {{ ref('stg_place_vintages') }} AS place
+FROM {{ ref('stg_places') }} AS place
 JOIN {{ source('current_farm_metrics') }} AS metric
-    ON metric.farm_id = place.farm_id AND metric.vintage_year = place.vintage
-JOIN {{ source('lookup_metric_type') }} AS metric_type ON metric_type.code = metric.metric_code
+    ON metric.farm_id = place.farm_id AND metric.vintage_year = ANY (place.vintages)
+LEFT JOIN {{ source('lookup_metric_type') }} AS metric_type ON metric_type.code = metric.metric_code

@@ -8,7 +8,7 @@ SELECT
     place.farm_key,
     place.farm_name,
     place.place_kind,
-    place.vintage,
+    receipt.vintage_year AS vintage,
     receipt.runner_key,
     source.key AS source_key,
     receipt.raster_version AS source_version,
@@ -28,7 +28,7 @@ SELECT
     receipt.id AS raster_aggregate_id,
     receipt.inputs_fingerprint,
     receipt.computed_at
-FROM {{ ref('stg_place_vintages') }} AS place
+FROM {{ ref('stg_places') }} AS place
 JOIN {{ source('current_raster_aggregates') }} AS receipt
-    ON receipt.geometry_id = place.farm_id AND receipt.vintage_year = place.vintage
+    ON receipt.geometry_id = place.farm_id AND receipt.vintage_year = ANY (place.vintages)
 LEFT JOIN {{ source('raster_data_sources') }} AS source ON source.id = receipt.raster_source_id
