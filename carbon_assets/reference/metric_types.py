@@ -47,5 +47,9 @@ def metric_type(code: str) -> MetricType:
     """
     known = load_metric_types()
     if code not in known:
-        raise CatalogueError("METRIC_UNKNOWN", f"no metric {code}{suggestion(code, list(known))}")
+        raise CatalogueError(
+            "METRIC_UNKNOWN",
+            f"no metric {code}{suggestion(code, list(known))}",
+            do=f"Known metrics: {', '.join(known)}.",
+        )
     return known[code]

@@ -86,7 +86,7 @@ def raise_problems(
         raise error(
             code,
             "\n".join(str(problem) for problem in problems),
-            do=do,
+            do=do or "Correct the lines that are named.",
             details={"problems": [vars(problem) for problem in problems]},
         )
 
