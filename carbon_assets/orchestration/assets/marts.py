@@ -8,10 +8,10 @@ from typing import Any
 
 import dagster as dg
 
-from carbon_assets.errors import CarbonAssetsError
 from carbon_assets.marts.apply import Applied, apply_models
-from carbon_assets.marts.models import SCHEMA, Model, ModelSet, load_models
+from carbon_assets.marts.models import SCHEMA, Model, load_models
 from carbon_assets.marts.reading import Shown, show
+from carbon_assets.orchestration.assets.failures import explained
 from carbon_assets.orchestration.metadata import table_metadata
 from carbon_assets.orchestration.names import MARTS_GROUP, OWNERS, mart_key
 from carbon_assets.orchestration.store import CarbonStore
@@ -32,7 +32,8 @@ def marts_asset() -> dg.AssetsDefinition:
     def marts(
         context: dg.AssetExecutionContext, store: dg.ResourceParam[CarbonStore]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        applied = _apply(store, models)
+        with explained(store):
+            applied = apply_models(store.opened(), models)
         for model in models.models:
             key = mart_key(model.name)
             if key in context.selected_asset_keys:
@@ -60,18 +61,6 @@ def _spec(model: Model) -> dg.AssetSpec:
             "SQL": dg.MetadataValue.md(f"```sql\n{model.sql}```"),
         },
     )
-
-
-def _apply(store: CarbonStore, models: ModelSet) -> dict[str, Applied]:
-    try:
-        return apply_models(store.opened(), models)
-    except CarbonAssetsError as error:
-        store.errors.append(error)
-        raise dg.Failure(
-            description=str(error),
-            metadata={"code": error.code, "where": error.where or "", "do": error.do or ""},
-            allow_retries=False,
-        ) from error
 
 
 def _result(key: dg.AssetKey, applied: Applied, shown: Shown) -> dg.MaterializeResult[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from carbon_assets.errors import CarbonAssetsError
+from carbon_assets.orchestration.assets.failures import explained
 from carbon_assets.orchestration.events import PartitionEvents, Upstream, wanted_partitions
 from carbon_assets.orchestration.partitions import parse_key
 from carbon_assets.orchestration.preview import asset_summary
@@ -35,58 +35,55 @@ def bring_up_to_date(
     A partition that is fresh is reported again without being computed. One whose place is
     gone, or whose vintage its project does not have, is passed over.
     """
-    companies = store.companies()
-    places = places_by_partition(companies)
-    wanted = {
-        (places[one.place].id, one.vintage): str(one.key)
-        for one in wanted_partitions(context, store.work_list)
-        if one.place in places and one.vintage in places[one.place].vintages
-    }
-    events = PartitionEvents(context, wanted.values(), upstreams)
-    done: list[Outcome] = []
-    for company in companies:
-        done += _materialize(context, store, company, asset, wanted)
-    by_key = {(one.place_id, one.vintage): one for one in done}
-    marks = _fingerprints(store, asset, by_key)
-    for key, outcome in by_key.items():
-        facts = _facts(places[parse_key(wanted[key]).place], outcome)
-        yield events.materialization(wanted[key], as_text(marks[key]), facts)
-    yield events.finished(_totals(done))
-    yield from _report(context, store, companies, asset, by_key)
-    with transaction(store.opened()) as connection:
-        announced(connection, asset, by_key.keys())
+    with explained(store):
+        companies = store.companies()
+        places = places_by_partition(companies)
+        wanted = {
+            (places[one.place].id, one.vintage): str(one.key)
+            for one in wanted_partitions(context, store.work_list)
+            if one.place in places and one.vintage in places[one.place].vintages
+        }
+        events = PartitionEvents(context, wanted.values(), upstreams)
+        done: list[Outcome] = []
+        for chunk in _chunks(context, store, companies, asset, wanted):
+            marks = _fingerprints(store, asset, chunk)
+            for one in chunk:
+                key = one.place_id, one.vintage
+                facts = _facts(places[parse_key(wanted[key]).place], one)
+                yield events.materialization(wanted[key], as_text(marks[key]), facts)
+            done += chunk
+        yield events.finished(_totals(done))
+        keys = {(one.place_id, one.vintage) for one in done}
+        yield from _report(context, store, companies, asset, keys)
+        with transaction(store.opened()) as connection:
+            announced(connection, asset, keys)
 
 
-def _materialize(
+def _chunks(
     context: dg.AssetExecutionContext,
     store: CarbonStore,
-    company: CompanyWorld,
+    companies: Sequence[CompanyWorld],
     asset: str,
     wanted: Collection[Key],
-) -> Iterator[Outcome]:
-    keys = [key for key in wanted if key[0] in company.places]
-    if not keys or not company.computes(asset):
-        return
-    done = 0
-    store.progress(asset, done, len(keys))
-    try:
+) -> Iterator[list[Outcome]]:
+    """Compute company by company; yield what was committed together."""
+    for company in companies:
+        keys = [key for key in wanted if key[0] in company.places]
+        if not keys or not company.computes(asset):
+            continue
+        done = 0
+        store.progress(asset, done, len(keys))
         for chunk in materialize(
             store.opened(), company, asset, keys, run_id=context.run_id, compute=store.compute
         ):
-            yield from chunk
             done += len(chunk)
             store.progress(asset, done, len(keys))
             context.log.info(f"{company.key}: {done} of {len(keys)} partitions committed")
-    except CarbonAssetsError as error:
-        store.errors.append(error)
-        raise dg.Failure(
-            description=str(error),
-            metadata={"code": error.code, "where": error.where or "", "do": error.do or ""},
-            allow_retries=False,
-        ) from error
+            yield chunk
 
 
-def _fingerprints(store: CarbonStore, asset: str, keys: Collection[Key]) -> dict[Key, bytes]:
+def _fingerprints(store: CarbonStore, asset: str, done: Sequence[Outcome]) -> dict[Key, bytes]:
+    keys = [(one.place_id, one.vintage) for one in done]
     with transaction(store.opened()) as connection:
         return current_fingerprints(connection, asset, keys)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from carbon_assets.orchestration.assets.failures import explained
 from carbon_assets.orchestration.events import PartitionEvents
 from carbon_assets.orchestration.names import OWNERS, PLACE_GEOMETRIES, PLACES_GROUP
 from carbon_assets.orchestration.partitions import farm_partitions
@@ -37,13 +38,18 @@ def place_geometries_asset() -> dg.AssetsDefinition:
     def place_geometries(
         context: dg.AssetExecutionContext, store: dg.ResourceParam[CarbonStore]
     ) -> Yielded:
-        places = places_by_partition(store.companies())
-        keys = [key for key in context.partition_keys if key in places]
-        events = PartitionEvents(context, keys)
-        for key in keys:
-            place = places[key]
-            facts = {"name": place.name, "kind": place.kind, "area (ha)": round(place.area_ha, 4)}
-            yield events.materialization(key, place.geometry_hash, facts)
-        yield events.finished({"places": len(keys)})
+        with explained(store):
+            places = places_by_partition(store.companies())
+            keys = [key for key in context.partition_keys if key in places]
+            events = PartitionEvents(context, keys)
+            for key in keys:
+                place = places[key]
+                facts = {
+                    "name": place.name,
+                    "kind": place.kind,
+                    "area (ha)": round(place.area_ha, 4),
+                }
+                yield events.materialization(key, place.geometry_hash, facts)
+            yield events.finished({"places": len(keys)})
 
     return place_geometries
