@@ -9,6 +9,7 @@ from carbon_assets.runners.gather import Strip
 from carbon_assets.runners.inputs import Inputs
 from carbon_assets.runners.receipts import M2_PER_HA, Receipt
 from carbon_assets.science.zonal.statistics import Extent, extent
+from carbon_assets.science.zonal.sums import Grouping
 
 
 class HistogramReducer:
@@ -38,7 +39,8 @@ class HistogramReducer:
         if (number == UNKNOWN).any():
             unknown = count_unknown(raw.values, number)
             raise_unknown(unknown, self._layer.href, self._legend.name)
-        self._found += extent(number, cells.coverage, cells.area_m2, len(self._ids) + 1)
+        by = Grouping(number, len(self._ids) + 1)
+        self._found += extent(by, cells.coverage, cells.area_m2)
 
     def receipts(self) -> list[Receipt]:
         """Return the one histogram receipt; its value is the covered area."""

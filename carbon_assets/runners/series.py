@@ -10,33 +10,36 @@ from carbon_assets.runners.declaration import Method
 from carbon_assets.runners.gather import Mask, Strip
 from carbon_assets.science.zonal.grid import Floats
 from carbon_assets.science.zonal.statistics import Moments, moments, percentile
-from carbon_assets.science.zonal.sums import Ints
+from carbon_assets.science.zonal.sums import Grouping, Ints
 
 PERCENTILES: dict[Method, float] = {"p05": 0.05, "p50": 0.50, "p95": 0.95}
 
 
 @dataclass(frozen=True)
 class Data:
-    """A quantity over the cells of a strip that have it.
+    """A quantity over the cells of a strip, ready to be reduced.
 
     Attributes:
-        values: The quantity.
-        area: Covered area, m².
-        held: Positions of these cells in the strip, or None for all of them.
+        values: The quantity; a cell without data repeats the first that has some.
+        area: Covered area with data, m²: 0 in a cell without.
+        missing: Positions of the cells without data, or None if there are none.
     """
 
     values: Floats
     area: Floats
-    held: Ints | None
+    missing: Ints | None
 
     @classmethod
     def of(cls, strip: Strip, values: Floats, missing: Mask | None) -> Data:
-        """Leave out the cells without data."""
+        """Set apart the cells without data, so that all quantities share one grouping."""
         area = strip.cells.area_m2
         if missing is None:
             return cls(values, area, None)
-        held = np.flatnonzero(~missing)
-        return cls(values[held], area[held], held)
+        at, held = np.flatnonzero(missing), np.flatnonzero(~missing)
+        values, area = values.copy(), area.copy()
+        values[at] = values[held[0]] if len(held) else 0.0
+        area[at] = 0.0
+        return cls(values, area, at)
 
 
 class Series:
@@ -49,13 +52,13 @@ class Series:
         self._kept: list[tuple[Floats, Floats, Ints]] = []
         self._moments: Moments | None = None
 
-    def add(self, data: Data, group: Ints) -> None:
-        """Take in one strip; ``group`` holds the group number of each of its cells."""
-        group = group if data.held is None else group[data.held]
-        part = moments(data.values, group, data.area, self._groups, extremes=self._extremes)
+    def add(self, data: Data, by: Grouping) -> None:
+        """Take in one strip, its cells grouped."""
+        part = moments(data.values, by, data.area, data.missing, extremes=self._extremes)
         self._moments = part if self._moments is None else self._moments + part
         if self._keep:
-            self._kept.append((data.values, data.area, group))
+            held = np.flatnonzero(data.area)
+            self._kept.append((data.values[held], data.area[held], by.group[held]))
 
     def moments(self, chosen: Ints) -> Moments:
         """Moments of all groups together, then of the chosen ones."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from carbon_assets.runners.series import PERCENTILES, Data, Series
 from carbon_assets.science.uncertainty import ci95_half_width_pct, standard_error
 from carbon_assets.science.zonal.grid import Floats
 from carbon_assets.science.zonal.statistics import Extent, Moments, extent
-from carbon_assets.science.zonal.sums import Ints
+from carbon_assets.science.zonal.sums import Grouping, Ints
 
 
 class StatisticsReducer:
@@ -48,23 +47,23 @@ class StatisticsReducer:
             RasterError: ``UNKNOWN_CLASS`` from the class map that gives the strata.
         """
         mask = self._mask.name if self._mask else None
-        group, touched = strip.keep(("strata", mask), lambda: self._stratify(strip))
+        by, touched = strip.keep(("strata", mask), lambda: self._stratify(strip))
         self._touched += touched
         name = (self._quantity.key, self._value.name)
-        self._values.add(strip.keep(("value", name), lambda: self._convert(strip)), group)
+        self._values.add(strip.keep(("value", name), lambda: self._convert(strip)), by)
         if self._error is not None:
             error = strip.keep(("error", name), lambda: self._standard_error(strip))
-            self._errors.add(error, group)
+            self._errors.add(error, by)
 
-    def _stratify(self, strip: Strip) -> tuple[Ints, Extent]:
+    def _stratify(self, strip: Strip) -> tuple[Grouping, Extent]:
         cells = strip.cells
         if self._strata is None or self._mask is None:
             group = np.zeros(len(cells), dtype=np.int64)
         else:
             raw = strip.raw(self._mask.files)
             group = self._strata.group_of(raw.values, raw.outside, self._mask.href)
-        groups = len(self._touched.cells)
-        return group, extent(group, cells.coverage, cells.area_m2, groups)
+        by = Grouping(group, len(self._touched.cells))
+        return by, extent(by, cells.coverage, cells.area_m2)
 
     def _convert(self, strip: Strip) -> Data:
         values, missing = strip.physical(self._value.files, self._value.rule)
@@ -92,23 +91,23 @@ class StatisticsReducer:
         extents = _extents(touched.collapse().with_groups(touched.select(present)), found)
         uncertainty = list(self._uncertainty(found, present))
         columns = [
-            self._column(output.method, found, present).tolist()
+            (output, self._column(output.method, found, present).tolist())
             for output in self._quantity.outputs
         ]
         return [
             Receipt(
-                metric_code=output.metric,
-                aggregate_method=output.method,
-                stratum_filter=stratum,
-                value=column[row] if found.cells[row] else None,
-                value_unit=output.unit,
-                histogram=None,
-                context=self._context,
-                **extents[row],
-                **_stated(output, uncertainty[row]),
+                output.metric,
+                output.method,
+                filters[row],
+                column[row] if has_data else None,
+                output.unit,
+                None,
+                *extents[row],
+                *_stated(output, uncertainty[row]),
+                self._context,
             )
-            for row, stratum in enumerate(filters)
-            for output, column in zip(self._quantity.outputs, columns, strict=True)
+            for row, has_data in enumerate(found.cells.tolist())
+            for output, column in columns
         ]
 
     def _column(self, method: Method, found: Moments, present: Ints) -> Floats:
@@ -134,29 +133,20 @@ class StatisticsReducer:
             yield ci95_half_width_pct(float(error), float(mean)) if cells else None
 
 
-def _extents(touched: Extent, found: Moments) -> list[dict[str, Any]]:
-    """The fields of a receipt that tell cells and hectares, for each row."""
-    return [
-        {
-            "pixel_count": touched_cells,
-            "pixel_nodata_count": touched_cells - cells,
-            "weighted_pixel_count": coverage,
-            "covered_area_ha": covered,
-            "valid_area_ha": valid,
-        }
-        for touched_cells, coverage, covered, cells, valid in zip(
-            touched.cells.tolist(),
-            touched.coverage.tolist(),
-            (touched.area_m2 / M2_PER_HA).tolist(),
-            found.cells.tolist(),
-            (found.area_m2 / M2_PER_HA).tolist(),
-            strict=True,
-        )
-    ]
+def _extents(touched: Extent, found: Moments) -> list[tuple[int, int, float, float, float]]:
+    """Pixels, those without data, weighted pixels, covered and valid hectares of each row."""
+    columns = (
+        touched.cells,
+        touched.cells - found.cells,
+        touched.coverage,
+        touched.area_m2 / M2_PER_HA,
+        found.area_m2 / M2_PER_HA,
+    )
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def _stated(output: Output, uncertainty: float | None) -> dict[str, Any]:
-    """The fields of a receipt that tell its uncertainty; a spread or a percentile has none."""
+def _stated(output: Output, uncertainty: float | None) -> tuple[float | None, str]:
+    """An output's uncertainty and where it is from; a spread or a percentile has none."""
     if uncertainty is None or output.method not in ("mean", "sum"):
-        return {"uncertainty_pct_ci95": None, "uncertainty_method": "none"}
-    return {"uncertainty_pct_ci95": uncertainty, "uncertainty_method": "raster_layer"}
+        return None, "none"
+    return uncertainty, "raster_layer"

@@ -13,6 +13,7 @@ import shapely
 from carbon_assets.science.zonal.area import projected_areas, row_areas
 from carbon_assets.science.zonal.cells import place_outline
 from carbon_assets.science.zonal.statistics import extent, moments, percentile
+from carbon_assets.science.zonal.sums import Grouping
 from carbon_assets_tests.science.drawn import SIDE, random_places
 from carbon_assets_tests.science.grids import (
     GRIDS,
@@ -99,7 +100,7 @@ def test_moments_equal_exactextracts(name: str, dtype: str) -> None:
     theirs = plane_extract(source, shapes_of(name), wanted, plane_source(area))
     compared = 0
     for numbers, share, covered, found in shared(name, values, area, dtype, theirs):
-        one = moments(numbers, np.zeros(len(numbers), dtype=np.int64), covered, 1)
+        one = moments(numbers, Grouping(np.zeros(len(numbers), dtype=np.int64), 1), covered)
         close = {"rel": 1e-9, "abs": 1e-9 * np.abs(numbers).max()}
         assert one.mean[0] == pytest.approx(found["weighted_mean"], **close)
         assert one.std[0] == pytest.approx(found["weighted_stdev"], **close)
@@ -152,7 +153,7 @@ def test_class_areas_equal_exactextracts(name: str) -> None:
     theirs = plane_extract(plane_source(values), shapes_of(name), wanted, plane_source(area))
     for (cell, share), found in zip(engine_coverage(name), theirs, strict=True):
         group = values.ravel()[cell].astype(np.int64)
-        ours = extent(group, share, share * area.ravel()[cell], 8)
+        ours = extent(Grouping(group, 8), share, share * area.ravel()[cell])
         present = np.flatnonzero(ours.cells)
         order = np.argsort(found["unique"])
         assert found["unique"][order].tolist() == present.tolist()

@@ -16,6 +16,7 @@ from carbon_assets.science.zonal.statistics import (
     moments,
     percentile,
 )
+from carbon_assets.science.zonal.sums import Grouping
 from carbon_assets_tests.places.shapes import PROPERTY
 from carbon_assets_tests.science.grids import Floats
 
@@ -29,13 +30,21 @@ def sample(seed: int, count: int = 5000) -> tuple[Floats, np.ndarray, Floats]:
     return values, group, random.uniform(1e-4, 900.0, count)
 
 
+def of(values: Floats, group: np.ndarray, area: Floats, groups: int) -> Moments:
+    return moments(values, Grouping(group, groups), area)
+
+
+def reach(group: np.ndarray, share: Floats, area: Floats, groups: int) -> Extent:
+    return extent(Grouping(group, groups), share, area)
+
+
 def document(found: Moments | Extent) -> dict[str, list[float]]:
     return {field.name: getattr(found, field.name).tolist() for field in fields(found)}
 
 
 def test_moments_equal_numpys() -> None:
     values, group, area = sample(1)
-    found = moments(values, group, area, GROUPS)
+    found = of(values, group, area, GROUPS)
     for number in range(GROUPS - 1):
         x, w = values[group == number], area[group == number]
         mean = np.average(x, weights=w)
@@ -49,7 +58,7 @@ def test_moments_equal_numpys() -> None:
 
 
 def test_an_empty_group_has_no_mean_rather_than_zero() -> None:
-    found = moments(*sample(1), GROUPS).select(slice(GROUPS - 1, GROUPS))
+    found = of(*sample(1), GROUPS).select(slice(GROUPS - 1, GROUPS))
     assert found.cells[0] == 0
     assert np.isnan([found.mean[0], found.std[0], found.total[0]]).all()
     assert document(Moments.empty(2).collapse())["cells"] == [0]
@@ -58,16 +67,29 @@ def test_an_empty_group_has_no_mean_rather_than_zero() -> None:
 def test_a_group_does_not_depend_on_the_others() -> None:
     values, group, area = sample(2)
     merged = np.where(group == 3, 3, 0)
-    apart = moments(values, group, area, GROUPS).select(np.array([3]))
-    together = moments(values, merged, area, 4).select(np.array([3]))
+    apart = of(values, group, area, GROUPS).select(np.array([3]))
+    together = of(values, merged, area, 4).select(np.array([3]))
     assert document(apart) == document(together)
+
+
+def test_cells_without_data_are_left_out() -> None:
+    values, group, area = sample(2)
+    missing = np.flatnonzero(values > 200.0)
+    held = np.delete(np.arange(len(values)), missing)
+    filled, covered = values.copy(), area.copy()
+    filled[missing], covered[missing] = values[held[0]], 0.0
+    found = moments(filled, Grouping(group, GROUPS), covered, missing)
+    expected = of(values[held], group[held], area[held], GROUPS)
+    for name, wanted in document(expected).items():
+        np.testing.assert_allclose(getattr(found, name), wanted, rtol=1e-12)
+    assert found.cells.tolist() == expected.cells.tolist()
 
 
 def test_parts_merge_to_the_whole() -> None:
     values, group, area = sample(3)
-    whole = moments(values, group, area, GROUPS)
+    whole = of(values, group, area, GROUPS)
     parts = [
-        moments(values[at], group[at], area[at], GROUPS)
+        of(values[at], group[at], area[at], GROUPS)
         for at in (slice(0, 7), slice(7, 900), slice(900, None))
     ]
     merged = Moments.empty(GROUPS) + parts[0] + parts[1] + parts[2]
@@ -77,8 +99,8 @@ def test_parts_merge_to_the_whole() -> None:
 
 def test_strata_collapse_to_the_whole() -> None:
     values, group, area = sample(4)
-    strata = moments(values, group, area, GROUPS)
-    whole = moments(values, np.zeros_like(group), area, 1)
+    strata = of(values, group, area, GROUPS)
+    whole = of(values, np.zeros_like(group), area, 1)
     for name, expected in document(whole).items():
         np.testing.assert_allclose(getattr(strata.collapse(), name), expected, rtol=1e-12)
     assert np.nansum(strata.total) == pytest.approx(strata.collapse().total[0], rel=1e-13)
@@ -87,7 +109,7 @@ def test_strata_collapse_to_the_whole() -> None:
 @pytest.mark.parametrize("constant", [0.1, 65535.0, 1e-7, -3.3])
 def test_a_constant_has_itself_as_mean_and_no_deviation(constant: float) -> None:
     _, group, area = sample(5)
-    found = moments(np.full(len(group), constant), group, area, GROUPS - 1)
+    found = of(np.full(len(group), constant), group, area, GROUPS - 1)
     assert (found.mean == constant).all()
     assert (found.std == 0.0).all()
     for merged in (found + found, found.collapse(), found.collapse() + found.collapse()):
@@ -97,15 +119,15 @@ def test_a_constant_has_itself_as_mean_and_no_deviation(constant: float) -> None
 
 def test_a_small_spread_on_a_large_offset_survives() -> None:
     values, group, area = sample(6)
-    shifted = moments(values / 1e3 + 1e9, group, area, GROUPS - 1)
-    plain = moments((values / 1e3 + 1e9) - 1e9, group, area, GROUPS - 1)
+    shifted = of(values / 1e3 + 1e9, group, area, GROUPS - 1)
+    plain = of((values / 1e3 + 1e9) - 1e9, group, area, GROUPS - 1)
     np.testing.assert_allclose(shifted.std, plain.std, rtol=1e-9)
 
 
 def test_scaling_a_value_scales_its_statistics() -> None:
     values, group, area = sample(7)
-    plain = moments(values, group, area, GROUPS - 1)
-    scaled = moments(values * 4.0, group, area, GROUPS - 1)
+    plain = of(values, group, area, GROUPS - 1)
+    scaled = of(values * 4.0, group, area, GROUPS - 1)
     for name in ("mean", "std", "total", "minimum", "maximum"):
         assert (getattr(scaled, name) == 4.0 * getattr(plain, name)).all()
 
@@ -113,9 +135,9 @@ def test_scaling_a_value_scales_its_statistics() -> None:
 def test_extents_add_up() -> None:
     values, group, area = sample(8)
     share = area / 900.0
-    whole = extent(group, share, area, GROUPS)
-    split = extent(group[:99], share[:99], area[:99], GROUPS)
-    split += extent(group[99:], share[99:], area[99:], GROUPS)
+    whole = reach(group, share, area, GROUPS)
+    split = reach(group[:99], share[:99], area[:99], GROUPS)
+    split += reach(group[99:], share[99:], area[99:], GROUPS)
     np.testing.assert_allclose(split.area_m2, whole.area_m2, rtol=1e-13)
     assert split.cells.tolist() == whole.cells.tolist()
     total = whole.collapse()

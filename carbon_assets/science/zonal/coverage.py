@@ -104,19 +104,18 @@ def _edges(geometry: shapely.MultiPolygon, x: Floats, y: Floats) -> tuple[Ints, 
     Signs follow from each ring's role, shell or hole, so that the direction in which a ring
     was drawn does not matter.
     """
-    _, _, offsets = shapely.to_ragged_array([geometry])
-    rings, polygons = np.asarray(offsets[0]), np.asarray(offsets[1])
-    edge = np.ones(len(x), dtype=bool)
-    edge[rings[1:] - 1] = False
-    start = np.flatnonzero(edge)
-    ring = np.searchsorted(rings, start, side="right") - 1
+    rings, polygon = shapely.get_rings(shapely.get_parts(geometry), return_index=True)
+    vertices = shapely.get_num_coordinates(rings)
+    ring, place = _repeat(vertices)
+    start = np.flatnonzero(place < vertices[ring] - 1)
     # Measured from each ring's first vertex: seen from afar, a small ring's turn would drown.
-    x, y = np.repeat([x[rings[:-1]], y[rings[:-1]]], np.diff(rings), axis=1) - [x, y]
+    first = np.arange(len(x)) - place
+    x, y = x - x[first], y - y[first]
     cross = x[start] * y[start + 1] - x[start + 1] * y[start]
-    turn = np.sign(grouped_sum(ring, cross, len(rings) - 1))
-    role = np.ones(len(rings) - 1)
-    role[polygons[:-1]] = -1.0
-    return start, (role * turn)[ring]
+    ring = ring[start]
+    turn = np.sign(grouped_sum(ring, cross, len(rings)))
+    is_shell = np.diff(polygon, prepend=-1) != 0
+    return start, np.where(is_shell, -turn, turn)[ring]
 
 
 def _repeat(counts: Ints) -> tuple[Ints, Ints]:

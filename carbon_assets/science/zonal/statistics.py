@@ -65,10 +65,9 @@ class Extent:
         return Extent(*_joined(self, other))
 
 
-def extent(group: Ints, coverage: Floats, area_m2: Floats, groups: int) -> Extent:
-    """Return the extent of each of ``groups`` groups; all arrays hold one item per cell."""
-    by = Grouping.of(group, groups)
-    return Extent(by.count(), by.sum(coverage), by.sum(area_m2))
+def extent(by: Grouping, coverage: Floats, area_m2: Floats) -> Extent:
+    """Return the extent of each group; the arrays hold one item per cell."""
+    return Extent(by.cells, by.sum(coverage), by.sum(area_m2))
 
 
 @dataclass(frozen=True)
@@ -164,36 +163,58 @@ def _divide(top: Floats, bottom: Floats) -> Floats:
 
 
 def moments(
-    values: Floats, group: Ints, area_m2: Floats, groups: int, *, extremes: bool = True
+    values: Floats,
+    by: Grouping,
+    area_m2: Floats,
+    missing: Ints | None = None,
+    *,
+    extremes: bool = True,
 ) -> Moments:
-    """Reduce values over groups; all arrays hold one item per cell with data.
+    """Reduce values over groups; all arrays hold one item per cell.
 
-    The mean is summed as differences from one value of each group: a constant has itself as
-    its mean and a deviation of zero, and large values do not swallow small differences.
+    The mean is summed as differences from the first value: a constant has itself as its mean
+    and a deviation of zero, and large values do not swallow small differences.
 
     Args:
         values: The quantity, in its own unit.
-        group: Group number of each cell, in [0, groups).
+        by: The groups.
         area_m2: Covered area of each cell.
-        groups: Number of groups.
+        missing: Positions of the cells without data. Their area is 0, and their value the
+            first one that is not missing.
         extremes: Whether minimum and maximum are wanted; they cost a sort.
     """
-    by = Grouping.of(group, groups)
-    cells, area = by.count(), by.sum(area_m2)
-    pivot = np.zeros(groups)
-    pivot[group] = values
-    apart = values - pivot.take(group)
+    pivot = values[0] if len(values) else 0.0
+    apart = values - pivot
+    area = by.sum(area_m2)
     shift = _divide(by.sum(apart * area_m2), area)
-    apart -= shift.take(group)
-    square = by.sum(apart * apart * area_m2)
-    low, high = np.full(groups, np.inf), np.full(groups, -np.inf)
-    if extremes and len(values):
+    apart -= shift.take(by.group)
+    apart *= apart
+    apart *= area_m2
+    cells, group = by.cells, by.group
+    if missing is not None:
+        cells = cells - np.bincount(group[missing], minlength=by.groups)
+    low, high = _extremes(values, group, missing, cells) if extremes else _no_extremes(by.groups)
+    return Moments(cells, area, pivot + shift, by.sum(apart), low, high)
+
+
+def _no_extremes(groups: int) -> tuple[Floats, Floats]:
+    return np.full(groups, np.inf), np.full(groups, -np.inf)
+
+
+def _extremes(
+    values: Floats, group: Ints, missing: Ints | None, cells: Ints
+) -> tuple[Floats, Floats]:
+    """Smallest and largest value of each group."""
+    low, high = _no_extremes(len(cells))
+    if missing is not None:
+        values, group = np.delete(values, missing), np.delete(group, missing)
+    if len(values):
         order = np.argsort(group, kind="stable")
         present = np.flatnonzero(cells)
         first = (np.cumsum(cells) - cells)[present]
         low[present] = np.minimum.reduceat(values[order], first)
         high[present] = np.maximum.reduceat(values[order], first)
-    return Moments(cells, area, pivot + shift, square, low, high)
+    return low, high
 
 
 def percentile(values: Floats, weights: Floats, share: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -26,30 +27,31 @@ class Grouping:
     and does not depend on which other groups there are.
 
     Attributes:
-        lane: Lane of each cell, among those of all groups.
+        group: Group number of each cell, in [0, groups).
         groups: Number of groups.
     """
 
-    lane: Ints
+    group: Ints
     groups: int
 
-    @classmethod
-    def of(cls, group: Ints, groups: int) -> Grouping:
-        """Make ready; ``group`` holds the group number of each cell, in [0, groups)."""
-        lane = group * LANES
+    @cached_property
+    def _lane(self) -> Ints:
+        """Lane of each cell, among those of all groups."""
+        lane = self.group * LANES
         for number in range(1, LANES):
             lane[number::LANES] += number
-        return cls(lane, groups)
+        return lane
 
-    def count(self) -> Ints:
-        """Cells of each group."""
-        parts = np.bincount(self.lane, minlength=self.groups * LANES)
+    @cached_property
+    def cells(self) -> Ints:
+        """Number of cells of each group."""
+        parts = np.bincount(self._lane, minlength=self.groups * LANES)
         return np.asarray(parts.reshape(self.groups, LANES).sum(axis=1), dtype=np.int64)
 
     def sum(self, values: Floats) -> Floats:
         """Sum of the cells' values in each group."""
         # Without any cell, bincount answers in integers.
-        sums = np.bincount(self.lane, values, self.groups * LANES).astype(np.float64)
+        sums = np.bincount(self._lane, values, self.groups * LANES).astype(np.float64)
         parts = sums.reshape(self.groups, LANES).T
         total: Floats = parts[0]
         for part in parts[1:]:
