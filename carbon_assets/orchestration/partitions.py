@@ -5,8 +5,9 @@ project boundary, a leakage belt, …); dimension ``vintage`` holds the calendar
 projects ask for. Dagster writes such a key as ``<place>|<year>``.
 
 A range run covers a rectangle: a stretch of places, in the order in which they were added to
-Dagster, times a stretch of years. Place keys are never removed and never given to another
-place, because Dagster would show the old materializations under the new name.
+Dagster, times a stretch of years. A place that is gone leaves the list, and comes back under its
+own key; a key is never given to another place, because Dagster would show the materializations
+of the one as those of the other.
 """
 
 from __future__ import annotations
@@ -99,6 +100,26 @@ def add_places(instance: DagsterInstance, places: Iterable[str]) -> list[str]:
     for start in range(0, len(new), ADD_SIZE):
         instance.add_dynamic_partitions(FARM, new[start : start + ADD_SIZE])
     return new
+
+
+def forget_places(instance: DagsterInstance, active: Iterable[str]) -> list[str]:
+    """Take places that are gone out of Dagster's list; their events stay in the log.
+
+    Without this, "all partitions" in the UI would include partitions that no run makes any
+    more, and Dagster would call such a backfill failed.
+
+    Args:
+        instance: Dagster instance.
+        active: Partition keys of all places that are not gone.
+
+    Returns:
+        The keys that were taken out.
+    """
+    keep = set(active)
+    gone = [place for place in instance.get_dynamic_partitions(FARM) if place not in keep]
+    for place in gone:
+        instance.delete_dynamic_partition(FARM, place)
+    return gone
 
 
 def bounding_range(

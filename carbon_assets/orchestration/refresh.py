@@ -17,7 +17,7 @@ from carbon_assets.orchestration.names import (
     packaged_families,
     source_key,
 )
-from carbon_assets.orchestration.partitions import PlaceVintage, add_places
+from carbon_assets.orchestration.partitions import PlaceVintage, add_places, forget_places
 from carbon_assets.orchestration.refresh_marts import refresh_marts
 from carbon_assets.orchestration.store import CarbonStore
 from carbon_assets.provenance.announce import unannounced
@@ -80,6 +80,8 @@ def bring_up_to_date(
     keys |= {key for key in untold if _wanted(places, key, choose)}
     launcher = Launcher(instance, build_definitions(store))
     _tell_places(launcher, store, list(places.values()))
+    if company is None:
+        forget_places(instance, [place.partition_key for place in places.values()])
     refreshed = Refreshed()
     if keys:
         wanted = [PlaceVintage(places[place].partition_key, vintage) for place, vintage in keys]

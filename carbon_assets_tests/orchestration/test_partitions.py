@@ -10,6 +10,7 @@ from carbon_assets.orchestration.partitions import (
     PlaceVintage,
     add_places,
     bounding_range,
+    forget_places,
     inside_range,
     parse_key,
     place_vintages,
@@ -33,6 +34,16 @@ def test_places_keep_their_position_when_added_again(instance: dg.DagsterInstanc
     assert add_places(instance, ["c-3", "a-1", "c-3"]) == ["c-3", "a-1"]
     assert add_places(instance, ["b-2", "a-1"]) == ["b-2"]
     assert list(instance.get_dynamic_partitions(FARM)) == ["c-3", "a-1", "b-2"]
+
+
+def test_a_place_that_is_gone_leaves_and_comes_back_at_the_end(
+    instance: dg.DagsterInstance,
+) -> None:
+    add_places(instance, ["a-1", "b-2", "c-3"])
+    assert forget_places(instance, ["c-3", "b-2"]) == ["a-1"]
+    assert forget_places(instance, ["c-3", "b-2"]) == []
+    assert add_places(instance, ["a-1", "b-2", "c-3"]) == ["a-1"]
+    assert list(instance.get_dynamic_partitions(FARM)) == ["b-2", "c-3", "a-1"]
 
 
 @pytest.mark.parametrize("place", ["", "a|b", "a,b", "[a]"])
