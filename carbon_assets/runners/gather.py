@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,6 +15,8 @@ from carbon_assets.runners.bound import BandRule
 from carbon_assets.science.zonal.cells import Cells
 from carbon_assets.science.zonal.grid import Floats, Lattice
 from carbon_assets.science.zonal.lookup import Lookup, look_up
+from carbon_assets.science.zonal.statistics import Extent, extent
+from carbon_assets.science.zonal.sums import Grouping
 
 Mask = npt.NDArray[np.bool_]
 Files = tuple[RasterFile, ...]
@@ -60,6 +63,16 @@ class Strip:
             self._kept[key] = make()
         found: T = self._kept[key]
         return found
+
+    @cached_property
+    def whole(self) -> Grouping:
+        """All cells as one group: what is said of the whole place follows from no strata."""
+        return Grouping(np.zeros(len(self.cells), dtype=np.int64), 1)
+
+    @cached_property
+    def extent(self) -> Extent:
+        """Cells and ground of the strip; the same for every raster."""
+        return extent(self.whole, self.cells.coverage, self.cells.area_m2)
 
     def raw(self, files: Files) -> Raw:
         """Raw values of a band under each cell."""

@@ -25,6 +25,7 @@ class HistogramReducer:
         self._numbers = tuple((class_id, number) for number, class_id in enumerate(self._ids))
         # The last group holds the cells outside the raster.
         self._found = Extent.empty(len(self._ids) + 1)
+        self._whole = Extent.empty(1)
 
     def add(self, strip: Strip) -> None:
         """Take in one strip.
@@ -41,6 +42,7 @@ class HistogramReducer:
             raise_unknown(unknown, self._layer.href, self._legend.name)
         by = Grouping(number, len(self._ids) + 1)
         self._found += extent(by, cells.coverage, cells.area_m2)
+        self._whole += strip.extent
 
     def receipts(self) -> list[Receipt]:
         """Return the one histogram receipt; its value is the covered area."""
@@ -52,7 +54,7 @@ class HistogramReducer:
             if cells[i]
         }
         observed = [i for i in histogram if i not in self._missing]
-        whole = self._found.collapse()
+        whole = self._whole
         pixels, covered_ha = int(whole.cells[0]), float(whole.area_m2[0]) / M2_PER_HA
         return [
             Receipt(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,27 +47,36 @@ class Series:
     """Running moments of one quantity by group; keeps the cells only for percentiles."""
 
     def __init__(self, groups: int, methods: set[Method]) -> None:
-        self._groups = groups
         self._extremes = bool(methods & {"min", "max"})
         self._keep = bool(methods & PERCENTILES.keys())
         self._kept: list[tuple[Floats, Floats, Ints]] = []
-        self._moments: Moments | None = None
+        self._whole = Moments.empty(1)
+        self._moments = Moments.empty(groups)
 
-    def add(self, data: Data, by: Grouping) -> None:
-        """Take in one strip, its cells grouped."""
-        part = moments(data.values, by, data.area, data.missing, extremes=self._extremes)
-        self._moments = part if self._moments is None else self._moments + part
+    def add(self, strip: Strip, key: Hashable, data: Data, by: Grouping) -> None:
+        """Take in one strip.
+
+        Args:
+            strip: The strip.
+            key: What tells the data from other data of the strip.
+            data: The quantity.
+            by: Groups of the strip's cells.
+        """
+        self._whole += strip.keep(("whole", key), lambda: self._reduce(data, strip.whole))
+        self._moments += self._reduce(data, by)
         if self._keep:
             held = np.flatnonzero(data.area)
             self._kept.append((data.values[held], data.area[held], by.group[held]))
 
+    def _reduce(self, data: Data, by: Grouping) -> Moments:
+        return moments(data.values, by, data.area, data.missing, extremes=self._extremes)
+
     def moments(self, chosen: Ints) -> Moments:
-        """Moments of all groups together, then of the chosen ones."""
-        found = Moments.empty(self._groups) if self._moments is None else self._moments
-        return found.collapse().with_groups(found.select(chosen))
+        """Moments of the whole, then of the chosen groups."""
+        return self._whole.with_groups(self._moments.select(chosen))
 
     def percentiles(self, share: float, chosen: Ints) -> Floats:
-        """Percentile over all groups together, then of the chosen ones; NaN without data."""
+        """Percentile over the whole, then over the chosen groups; NaN without data."""
         if not self._kept:
             return np.full(len(chosen) + 1, np.nan)
         values, area, groups = (np.concatenate(one) for one in zip(*self._kept, strict=True))

@@ -36,6 +36,7 @@ class StatisticsReducer:
         error = quantity.band.uncertainty if quantity.has_uncertainty else None
         self._error = inputs.layer(slot, error.band, "uncertainty") if error else None
         groups = len(self._strata.terms) if self._strata else 1
+        self._whole = Extent.empty(1)
         self._touched = Extent.empty(groups)
         self._values = Series(groups, {output.method for output in quantity.outputs})
         self._errors = Series(groups, set())
@@ -48,12 +49,14 @@ class StatisticsReducer:
         """
         mask = self._mask.name if self._mask else None
         by, touched = strip.keep(("strata", mask), lambda: self._stratify(strip))
+        self._whole += strip.extent
         self._touched += touched
         name = (self._quantity.key, self._value.name)
-        self._values.add(strip.keep(("value", name), lambda: self._convert(strip)), by)
+        values = strip.keep(("value", name), lambda: self._convert(strip))
+        self._values.add(strip, ("value", name), values, by)
         if self._error is not None:
             error = strip.keep(("error", name), lambda: self._standard_error(strip))
-            self._errors.add(error, by)
+            self._errors.add(strip, ("error", name), error, by)
 
     def _stratify(self, strip: Strip) -> tuple[Grouping, Extent]:
         cells = strip.cells
@@ -88,7 +91,7 @@ class StatisticsReducer:
         present = np.flatnonzero(touched.cells) if strata else np.zeros(0, dtype=np.int64)
         found = self._values.moments(present)
         filters = [None, *(strata.filter_of(i) for i in present.tolist())] if strata else [None]
-        extents = _extents(touched.collapse().with_groups(touched.select(present)), found)
+        extents = _extents(self._whole.with_groups(touched.select(present)), found)
         uncertainty = list(self._uncertainty(found, present))
         columns = [
             (output, self._column(output.method, found, present).tolist())
