@@ -2,67 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
-import carbon_assets_tests
 from carbon_assets.provenance.graph import GRAPH
+from carbon_assets.provenance.plan import Key
 from carbon_assets.store.database import Database
 from carbon_assets.store.engines import transaction
 from carbon_assets_tests.provenance.chain import count, load, stale
+from carbon_assets_tests.provenance.worker import Death, Worker
 
-ROOT = Path(carbon_assets_tests.__file__).parents[1]
 VINTAGES = (2014, 2019, 2021)
-CHUNK = 12
 PER_ASSET = 16 * len(VINTAGES)
 
 
-def start(database: Database, die: tuple[str, int] | None = None) -> subprocess.Popen[str]:
-    world = load(database)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "carbon_assets_tests.provenance.worker"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    task = {
-        "database": {
-            "owner_url": database.owner_url,
-            "app_url": database.app_url,
-            "dagster_url": database.dagster_url,
-        },
-        "keys": [(place, vintage) for place in world.places for vintage in VINTAGES],
-        "chunk": CHUNK,
-        "die": die,
-    }
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(task))
-    process.stdin.close()
-    return process
-
-
-def finish(process: subprocess.Popen[str]) -> dict[str, int]:
-    """Wait for a worker; return how many partitions it computed, by asset."""
-    assert process.stdout is not None
-    computed: Counter[str] = Counter()
-    with process.stdout as lines:
-        for line in lines:
-            asset, number = line.split()
-            computed[asset] += int(number)
-    process.wait(timeout=120)
-    return dict(computed)
+@pytest.fixture
+def keys(imported: Database) -> list[Key]:
+    return [(place, vintage) for place in load(imported).places for vintage in VINTAGES]
 
 
 def values(database: Database) -> dict[tuple[Any, ...], Any]:
@@ -119,54 +81,48 @@ def require_finished(database: Database, undisturbed: Database) -> None:
 
 
 def test_killed_before_and_after_commits_and_resumed(
-    imported: Database, shared_computed: Database
+    imported: Database, shared_computed: Database, keys: list[Key]
 ) -> None:
-    deaths = [
-        ("write_receipts", 1),
-        ("committed", 1),
-        ("record_history", 2),
-        ("write_metrics", 0),
-    ]
-    for death in deaths:
-        process = start(imported, death)
-        finish(process)
-        assert process.returncode == -signal.SIGKILL, death
+    points = [("write_receipts", 1), ("committed", 1), ("record_history", 2), ("committed", 4)]
+    for point, passes in [*points, ("write_metrics", 0), ("write_metrics", 2)]:
+        worker = Worker(imported, keys, Death(point, passes))
+        worker.finish()
+        assert worker.exit_code == -signal.SIGKILL, point
         require_whole_chunks(imported)
-    process = start(imported)
-    finish(process)
-    assert process.returncode == 0
+    worker = Worker(imported, keys)
+    worker.finish()
+    assert worker.exit_code == 0
     require_finished(imported, shared_computed)
 
 
 def test_killed_from_outside_at_random_moments_and_resumed(
-    imported: Database, shared_computed: Database
+    imported: Database, shared_computed: Database, keys: list[Key]
 ) -> None:
     chance = random.Random(20)
     kills = 0
-    for _ in range(3):
-        process = start(imported)
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(chance.uniform(0.0, 0.4))
-        process.kill()
-        process.wait()
-        process.stdout.close()
-        kills += process.returncode == -signal.SIGKILL
+    for _ in range(5):
+        worker = Worker(imported, keys)
+        worker.first_chunk()
+        time.sleep(chance.uniform(0.0, 0.5))
+        worker.kill()
+        worker.finish()
+        kills += worker.exit_code == -signal.SIGKILL
         require_whole_chunks(imported)
-    process = start(imported)
-    finish(process)
-    assert process.returncode == 0
+    worker = Worker(imported, keys)
+    worker.finish()
+    assert worker.exit_code == 0
     assert kills > 0
     require_finished(imported, shared_computed)
 
 
-def test_two_processes_on_the_same_assets_compute_each_partition_once(
-    imported: Database, shared_computed: Database
+@pytest.mark.parametrize("workers", [2, 4])
+def test_processes_on_the_same_assets_compute_each_partition_once(
+    imported: Database, shared_computed: Database, keys: list[Key], workers: int
 ) -> None:
-    processes = [start(imported), start(imported)]
+    started = [Worker(imported, keys) for _ in range(workers)]
     computed: Counter[str] = Counter()
-    for process in processes:
-        computed.update(finish(process))
-    assert [process.returncode for process in processes] == [0, 0]
+    for worker in started:
+        computed.update(worker.finish())
+    assert [worker.exit_code for worker in started] == [0] * workers
     assert computed == {node.key: PER_ASSET for node in GRAPH}
     require_finished(imported, shared_computed)

@@ -1,49 +1,89 @@
 """The chain in a process of its own, which may kill itself at a chosen point.
 
-Reads one JSON object from standard input: the database's addresses, the partitions, the size of
-a chunk, and ``die``: the name of a point and how many times it is passed before. It writes a line
-per chunk, so that whoever started it can kill it from outside.
+The process is forked: it is as real as any other, and starts at once.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from typing import Any
 
 from carbon_assets.provenance import materialize as materializing
 from carbon_assets.provenance.graph import GRAPH
 from carbon_assets.provenance.materialize import materialize
+from carbon_assets.provenance.plan import Key
 from carbon_assets.store.database import Database
 from carbon_assets_tests.provenance.chain import load
 
 POINTS = ("write_receipts", "write_metrics", "record_history")
+CHUNK = 12
 
 
-def main() -> None:
-    task = json.load(sys.stdin)
-    database = Database(**task["database"])
-    materializing.CHUNK_PARTITIONS = task["chunk"]
-    point, passes = task["die"] or ("", 0)
-    if point in POINTS:
-        setattr(materializing, point, dying(getattr(materializing, point), passes))
+@dataclass(frozen=True)
+class Death:
+    """Where a process kills itself: at ``committed`` or one of :data:`POINTS`, after passing
+    it some times."""
+
+    point: str
+    passes: int
+
+
+class Worker:
+    """A process that brings partitions of every asset up to date, in small chunks."""
+
+    def __init__(self, database: Database, keys: Sequence[Key], death: Death | None = None) -> None:
+        self._progress, told = get_context("fork").Pipe(duplex=False)
+        self._process = get_context("fork").Process(target=_run, args=(database, keys, death, told))
+        self._process.start()
+        told.close()
+
+    def first_chunk(self) -> None:
+        """Wait until something is committed."""
+        self._progress.poll(60)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self._process.kill()
+
+    def finish(self) -> dict[str, int]:
+        """Wait for the end; return how many partitions it computed, by asset."""
+        computed: Counter[str] = Counter()
+        try:
+            while True:
+                asset, number = self._progress.recv()
+                computed[asset] += number
+        except EOFError:
+            self._process.join(60)
+        return dict(computed)
+
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit code; a negative signal number for a process that was killed."""
+        return self._process.exitcode
+
+
+def _run(database: Database, keys: Sequence[Key], death: Death | None, told: Connection) -> None:
+    materializing.CHUNK_PARTITIONS = CHUNK
+    if death and death.point in POINTS:
+        deadly = _dying(getattr(materializing, death.point), death.passes)
+        setattr(materializing, death.point, deadly)
     world = load(database)
-    keys = [tuple(key) for key in task["keys"]]
     chunks = 0
     for node in GRAPH:
         for chunk in materialize(database, world, node.key, keys):
             chunks += 1
-            if point == "committed" and chunks > passes:
+            if death and death.point == "committed" and chunks > death.passes:
                 os.kill(os.getpid(), signal.SIGKILL)
-            computed = sum(one.action == "computed" for one in chunk)
-            sys.stdout.write(f"{node.key} {computed}\n")
-            sys.stdout.flush()
+            told.send((node.key, sum(one.action == "computed" for one in chunk)))
 
 
-def dying(function: Callable[..., Any], passes: int) -> Callable[..., Any]:
+def _dying(function: Callable[..., Any], passes: int) -> Callable[..., Any]:
     """Let a function do its work, then kill the process before anything is committed."""
     left = passes
 
@@ -56,7 +96,3 @@ def dying(function: Callable[..., Any], passes: int) -> Callable[..., Any]:
         return result
 
     return wrapped
-
-
-if __name__ == "__main__":
-    main()
