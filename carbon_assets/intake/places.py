@@ -13,6 +13,7 @@ from carbon_assets.errors import PlaceError
 from carbon_assets.places.model import Place, PlaceKind
 from carbon_assets.store.copying import copy_rows, reserve_ids
 from carbon_assets.store.models import Farm, GeometryEdit, GeometryVersion
+from carbon_assets.store.queries import among
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ def _version(connection: Connection, company_id: int, drafts: Sequence[_Draft]) 
             GeometryVersion.farm_id,
             GeometryVersion.version,
             GeometryVersion.geometry_hash,
-        ).where(GeometryVersion.farm_id.in_([draft.farm_id for draft in drafts if draft.row]))
+        ).where(among(GeometryVersion.farm_id, [draft.farm_id for draft in drafts if draft.row]))
     ).all()
     found = {(row.farm_id, row.geometry_hash): row.id for row in rows}
     latest: dict[int, int] = {}
@@ -275,7 +276,7 @@ def _update(connection: Connection, drafts: Sequence[_Draft]) -> None:
 def _mark_removed(connection: Connection, rows: Sequence[Any]) -> None:
     if rows:
         numbers = [row.id for row in rows]
-        connection.execute(update(Farm).where(Farm.id.in_(numbers)).values(status="removed"))
+        connection.execute(update(Farm).where(among(Farm.id, numbers)).values(status="removed"))
 
 
 def _log(

@@ -18,6 +18,7 @@ from carbon_assets.reference.metric_types import load_metric_types
 from carbon_assets.runners.declaration import Runner
 from carbon_assets.store.copying import copy_new_rows
 from carbon_assets.store.models import AssetKey, PartitionInputs
+from carbon_assets.store.queries import among
 
 COMPUTE = "carbon_assets.runners.compute"
 PLACEMENT = "carbon_assets.rasters.header"
@@ -122,7 +123,7 @@ def code_of(runner: Runner) -> str:
 def asset_ids(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     """Numbers of assets by key, given out on first use."""
     wanted = sorted(set(keys))
-    query = select(AssetKey.key, AssetKey.id).where(AssetKey.key.in_(wanted))
+    query = select(AssetKey.key, AssetKey.id).where(among(AssetKey.key, wanted))
     known = {row.key: row.id for row in connection.execute(query)}
     if len(known) < len(wanted):
         copy_new_rows(connection, AssetKey, ["key"], [(key,) for key in wanted if key not in known])
@@ -133,7 +134,7 @@ def asset_ids(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
 def inputs_ids(connection: Connection, documents: Iterable[InputDocument]) -> dict[bytes, int]:
     """Row numbers of input documents that were used before, by digest."""
     query = select(PartitionInputs.digest, PartitionInputs.id).where(
-        PartitionInputs.digest.in_([one.digest for one in documents])
+        among(PartitionInputs.digest, [one.digest for one in documents])
     )
     return {bytes(row.digest): row.id for row in connection.execute(query)}
 

@@ -15,6 +15,7 @@ from carbon_assets.provenance.graph import FARM_METRICS, GRAPH, Node, edge_offse
 from carbon_assets.provenance.status import StalePartition, stale_partitions
 from carbon_assets.provenance.world import CompanyWorld, Place
 from carbon_assets.store.models import FarmMetric, PartitionState, RasterAggregate
+from carbon_assets.store.queries import among
 
 Key = tuple[int, int]
 """A partition of an asset: (row of ``farms``, vintage)."""
@@ -120,8 +121,8 @@ def _upstream(
             PartitionState.fingerprint,
             PartitionState.token,
         ).where(
-            PartitionState.asset_id.in_(assets.values()),
-            PartitionState.farm_id.in_({one.place_id for one in stale}),
+            among(PartitionState.asset_id, assets.values()),
+            among(PartitionState.farm_id, {one.place_id for one in stale}),
         )
     )
     current = {
@@ -149,7 +150,7 @@ def _with_known(connection: Connection, steps: list[Step]) -> list[Step]:
     marks = {as_text(step.fingerprint) for step in steps}
     rows = connection.execute(
         select(place.label("place"), mark.label("inputs_fingerprint"))
-        .where(mark.in_(marks))
+        .where(among(mark, marks))
         .distinct()
     )
     known = {(row.place, row.inputs_fingerprint) for row in rows}

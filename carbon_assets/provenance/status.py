@@ -32,6 +32,7 @@ from carbon_assets.provenance.staleness import (
 )
 from carbon_assets.provenance.world import CompanyWorld
 from carbon_assets.store.models import PartitionInputs
+from carbon_assets.store.queries import among
 
 LISTED_PLACES = 2_000
 """Up to this number places are looked up one by one; more are read as one range."""
@@ -157,7 +158,7 @@ class _Reasons:
     ) -> None:
         self._expectation = expectation
         query = select(PartitionInputs.id, PartitionInputs.document)
-        rows = connection.execute(query.where(PartitionInputs.id.in_(recorded)))
+        rows = connection.execute(query.where(among(PartitionInputs.id, recorded)))
         self._recorded = {row.id: row.document for row in rows}
         self._known: dict[tuple[int, bytes], tuple[str, ...]] = {}
 

@@ -17,6 +17,7 @@ from carbon_assets.runners.bound import BoundRunner
 from carbon_assets.runners.compute import PlaceTask
 from carbon_assets.runners.declaration import Setting
 from carbon_assets.store.models import Company, Farm, GeometryVersion, Project
+from carbon_assets.store.queries import among
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class CompanyWorld:
         chosen = {i: self.places[i] for i in place_ids}
         rows = connection.execute(
             select(GeometryVersion.farm_id, GeometryVersion.geometry).where(
-                GeometryVersion.id.in_([place.geometry_version_id for place in chosen.values()])
+                among(GeometryVersion.id, [one.geometry_version_id for one in chosen.values()])
             )
         )
         return [
