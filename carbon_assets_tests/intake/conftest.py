@@ -1,0 +1,15 @@
+"""A small company: three square farms, two class maps and a carbon map, cheap to import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from carbon_assets_tests.intake.company import Files
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    """The company's files in a folder of the test's own."""
+    return Files.write(tmp_path / "company")
