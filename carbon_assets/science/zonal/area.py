@@ -35,10 +35,9 @@ def row_areas(lattice: Lattice, first_row: int, count: int) -> Floats:
     b, e2 = _ellipsoid(lattice.crs)
     half = np.radians(lattice.cell_height) / 2.0
     middle = np.radians(lattice.y(np.arange(first_row, first_row + count) + 0.5))
-    total = np.zeros(count)
-    for node, weight in zip(_NODES, _WEIGHTS, strict=True):
-        phi = middle + node * half
-        total += weight * np.cos(phi) / (1.0 - e2 * np.sin(phi) ** 2) ** 2
+    phi = middle + _NODES[:, None] * half
+    heights = _WEIGHTS[:, None] * np.cos(phi) / (1.0 - e2 * np.sin(phi) ** 2) ** 2
+    total = np.cumsum(heights, axis=0)[-1]
     return np.asarray(np.radians(lattice.cell_width) * b * b * half * total)
 
 

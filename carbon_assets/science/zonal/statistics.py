@@ -102,6 +102,8 @@ class Moments:
 
     def __add__(self, other: Moments) -> Moments:
         """Moments of two disjoint sets of cells, group by group."""
+        if not self.cells.any():
+            return other
         return Moments._of(list(starmap(_merged, zip(self._rows(), other._rows(), strict=True))))
 
     @classmethod
