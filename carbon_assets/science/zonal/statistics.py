@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from functools import reduce
+from functools import cache, reduce
 from itertools import starmap
 from operator import add
 from typing import Any
@@ -38,7 +38,7 @@ class Extent:
     @classmethod
     def empty(cls, groups: int) -> Extent:
         """Extent of no cells."""
-        return cls(np.zeros(groups, np.int64), np.zeros(groups), np.zeros(groups))
+        return _no_extent(groups)
 
     def __add__(self, other: Extent) -> Extent:
         """Extent of two disjoint sets of cells."""
@@ -109,9 +109,7 @@ class Moments:
     @classmethod
     def empty(cls, groups: int) -> Moments:
         """Moments of no cells."""
-        nothing, nan = np.zeros(groups), np.full(groups, np.nan)
-        none = np.zeros(groups, dtype=np.int64)
-        return cls(none, nothing, nan, nothing, nothing + np.inf, nothing - np.inf)
+        return _no_moments(groups)
 
     def with_groups(self, other: Moments) -> Moments:
         """The groups of both, one after the other."""
@@ -132,6 +130,23 @@ class Moments:
     def select(self, groups: slice | Ints) -> Moments:
         """Moments of some of the groups."""
         return Moments(*(getattr(self, field.name)[groups] for field in fields(self)))
+
+
+@cache
+def _no_extent(groups: int) -> Extent:
+    return Extent(*map(_fixed, (np.zeros(groups, np.int64), np.zeros(groups), np.zeros(groups))))
+
+
+@cache
+def _no_moments(groups: int) -> Moments:
+    cells, zero, nan = np.zeros(groups, np.int64), np.zeros(groups), np.full(groups, np.nan)
+    low, high = _no_extremes(groups)
+    return Moments(*map(_fixed, (cells, zero, nan, zero, low, high)))
+
+
+def _fixed(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    values.flags.writeable = False
+    return values
 
 
 def _joined(first: Extent | Moments, second: Extent | Moments) -> Iterator[npt.NDArray[Any]]:
