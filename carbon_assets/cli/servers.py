@@ -20,7 +20,7 @@ from carbon_assets.errors import CarbonAssetsError
 
 HOST = "127.0.0.1"
 DEFINITIONS = ("-m", "carbon_assets.definitions")
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.2
 

@@ -21,10 +21,12 @@ VARYING = {
     "code_version",
     "computed_at",
     "content_hash",
+    "created_at",
     "fingerprint",
     "id",
     "libraries",
     "manifest_hash",
+    "numerics",
     "run_id",
     "seconds",
     "size_bytes",
@@ -32,13 +34,13 @@ VARYING = {
 """Fields that differ between two runs, machines or library versions."""
 
 
-def agrees(name: str, document: Any, home: Path) -> bool:
-    """Compare a document with its snapshot; with ``REFRESH_SNAPSHOTS`` write it first."""
+def compared(name: str, document: Any, home: Path) -> tuple[Any, Any]:
+    """A document and its snapshot, to be equal; ``REFRESH_SNAPSHOTS`` writes it first."""
     found = json.dumps(scrubbed(document, home), indent=1, ensure_ascii=False) + "\n"
     path = FOLDER / f"{name}.json"
     if os.environ.get("REFRESH_SNAPSHOTS"):
         path.write_text(found, encoding="utf-8")
-    return json.loads(path.read_text(encoding="utf-8")) == json.loads(found)
+    return json.loads(found), json.loads(path.read_text(encoding="utf-8"))
 
 
 def scrubbed(value: Any, home: Path) -> Any:
