@@ -33,6 +33,8 @@ from carbon_assets.store.seed import seed_reference
 
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$")]
 Year = Annotated[int, Field(ge=1985, le=2050)]
+_MOST_YEARS = 1_000
+"""No range is spelled out further: a year beyond it is refused by then."""
 SLOTS = tuple(dict.fromkeys(slot for runner in RUNNERS for slot in runner.slots))
 
 
@@ -96,6 +98,15 @@ class PlacesSection(_Section):
     layer: str | None = None
     repair: bool = False
 
+    @field_validator("biome")
+    @classmethod
+    def _known_biome(cls, given: str | None) -> str | None:
+        try:
+            biome(given)
+        except CatalogueError as unknown:
+            raise ValueError(unknown.what) from unknown
+        return given
+
 
 class Portfolio(_Section):
     """The whole file."""
@@ -117,10 +128,10 @@ class Portfolio(_Section):
             first, dash, last = given.partition("-")
             if not (dash and first.strip().isdigit() and last.strip().isdigit()):
                 raise ValueError("write a range like 2013-2022, or a list of years")
-            years = list(range(int(first), int(last) + 1))
+            years = range(int(first), int(last) + 1)
             if not years:
                 raise ValueError("the first year comes after the last")
-            return years
+            return list(years[:_MOST_YEARS])
         return given
 
     @field_validator("sources")

@@ -167,11 +167,15 @@ class _Frame:
     def rows(self, farms: npt.NDArray[Any]) -> Ints:
         return np.searchsorted(self.farms, farms)
 
-    def holds(self, farms: npt.NDArray[Any]) -> Flags:
-        if not len(self.farms):
-            return np.zeros(len(farms), dtype=bool)
-        at = np.minimum(self.rows(farms), len(self.farms) - 1)
-        return np.asarray(self.farms[at] == farms)
+    def locate(self, state: State) -> tuple[State, Ints, Ints]:
+        """State of the frame's own places, with row and column of each partition."""
+        places = state["farm"].astype(np.int64)
+        rows = self.rows(places)
+        known = rows < len(self.farms)
+        known[known] = self.farms[rows[known]] == places[known]
+        if not known.all():
+            state, rows = state[known], rows[known]
+        return state, rows, state["vintage"].astype(np.int64) - self.first
 
 
 class _Plane:
@@ -188,11 +192,11 @@ class _Plane:
     @classmethod
     def of(cls, frame: _Frame, rows: State) -> _Plane:
         plane = cls(frame)
-        rows = rows[frame.holds(rows["farm"])]
-        at = frame.rows(rows["farm"]), rows["vintage"].astype(np.int64) - frame.first
-        plane.held[at] = True
+        known, *at = frame.locate(rows)
+        flat = np.ravel_multi_index(tuple(at), frame.shape)
+        plane.held.reshape(-1)[flat] = True
         for name in ("geometry", "inputs", "upstream", "token"):
-            getattr(plane, name)[at] = rows[name]
+            getattr(plane, name).reshape(-1)[flat] = known[name]
         return plane
 
     def judge(self, places: Ints, inputs: Ints) -> None:
