@@ -131,9 +131,15 @@ def _map(
 
 
 def _row_count(connection: Connection, asset: str) -> int:
-    """Rows of the asset's table, those of earlier computations included."""
-    table = "farm_metrics" if asset == FARM_METRICS else "raster_aggregates"
-    return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())  # noqa: S608
+    """Rows that the asset owns, those of earlier computations included."""
+    if asset == FARM_METRICS:
+        found = connection.execute(text("SELECT count(*) FROM farm_metrics"))
+    else:
+        found = connection.execute(
+            text("SELECT count(*) FROM raster_aggregates WHERE runner_key LIKE :runner || '.%'"),
+            {"runner": asset.rsplit("/", 1)[-1]},
+        )
+    return int(found.scalar_one())
 
 
 def _shapes(
