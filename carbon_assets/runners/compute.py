@@ -21,7 +21,7 @@ from carbon_assets.runners.histogram import HistogramReducer
 from carbon_assets.runners.inputs import Inputs, Reducer
 from carbon_assets.runners.receipts import PartitionReceipts
 from carbon_assets.runners.statistics import StatisticsReducer
-from carbon_assets.science.zonal.cells import place_outline, strips
+from carbon_assets.science.zonal.cells import on_lattice, place_outline, strips
 from carbon_assets.science.zonal.grid import Lattice
 
 
@@ -115,8 +115,8 @@ def in_block_order(bound: BoundRunner, places: Sequence[PlaceTask]) -> list[Plac
 
     def block(place: PlaceTask) -> tuple[int, int, int]:
         west, south, east, north = place.bounds
-        row = float(file.lattice.rows((south + north) / 2)) - file.window.row
-        col = float(file.lattice.columns((west + east) / 2)) - file.window.col
-        return int(row // height), int(col // width), place.place_id
+        col, row = on_lattice((west + east) / 2, (south + north) / 2, file.lattice)
+        down, right = float(row) - file.window.row, float(col) - file.window.col
+        return int(down // height), int(right // width), place.place_id
 
     return sorted(places, key=block)

@@ -37,7 +37,7 @@ class HistogramReducer:
         number = number_classes(raw.values, self._numbers)
         if raw.outside is not None:
             number[raw.outside] = len(self._ids)
-        if (number == UNKNOWN).any():
+        if number.min(initial=0) == UNKNOWN:
             unknown = count_unknown(raw.values, number)
             raise_unknown(unknown, self._layer.href, self._legend.name)
         by = Grouping(number, len(self._ids) + 1)

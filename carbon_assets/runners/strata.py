@@ -53,7 +53,7 @@ class Strata:
         group = number_classes(classes, self.groups)
         if outside is not None:
             group = np.where(outside, len(self.terms) - 1, group)
-        if (group == UNKNOWN).any():
+        if group.min(initial=0) == UNKNOWN:
             raise_unknown(count_unknown(classes, group), href, self.legend)
         return group
 

@@ -21,6 +21,7 @@ from carbon_assets.runners.bound import BoundRunner
 from carbon_assets.runners.compute import finest_lattice, in_block_order, require_coverage
 from carbon_assets.runners.receipts import PartitionReceipts
 from carbon_assets.science.zonal import cells as cells_module
+from carbon_assets.science.zonal.cells import on_lattice
 from carbon_assets.science.zonal.grid import Lattice, Window
 from carbon_assets_tests.rasters.writing import registered, write
 from carbon_assets_tests.runners.worker import NAMES, bound_of, compute_in_worker
@@ -207,6 +208,31 @@ def test_block_order_keeps_every_place_and_groups_neighbours(carbon_world: World
 
 def shape_at(x: float, y: float) -> Any:
     return box(x, y, x + 2, y + 2)
+
+
+def test_block_order_knows_projected_rasters(tmp_path: Path) -> None:
+    # Degrees were once taken for metres, which put every place into one block.
+    utm = Lattice("EPSG:32722", 30.0, 30.0)
+    west, north = utm_corner(utm)
+    window = Window(north - 20, west - 20, 320, 320)
+    values = np.full((320, 320), 3, dtype=np.uint8)
+    path = write(tmp_path / "classes.tif", values, utm, window)
+    entry = mapbiomas().model_copy(update={"crs": None, "resolution": None, "origin": None})
+    bound = BoundRunner(
+        runner_named("land_cover"), {"land_cover": registered(entry, {("class", 2020): path})}
+    )
+    spots = [(150, 150), (5, 5), (150, 5), (5, 150)]
+    tasks = [task(shape_at(x, y), number) for number, (x, y) in enumerate(spots, start=1)]
+    ordered = in_block_order(bound, tasks)
+    assert [place.place_id for place in ordered] == [2, 3, 4, 1]
+    for made in compute(bound, tasks, [2020]):
+        assert made.receipts[0].histogram is not None
+        assert list(made.receipts[0].histogram) == ["3"]
+
+
+def utm_corner(lattice: Lattice) -> tuple[int, int]:
+    column, row = on_lattice(FINE.x(CLASS_WINDOW.col), FINE.y(CLASS_WINDOW.row), lattice)
+    return int(column), int(row)
 
 
 def test_a_place_that_no_file_touches_is_refused(carbon_world: World) -> None:

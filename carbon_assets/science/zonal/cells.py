@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,11 +64,14 @@ def place_outline(geometry: shapely.MultiPolygon, lattice: Lattice) -> Outline:
     if not lattice.geographic:
         geometry = densify(geometry, MAX_EDGE_DEGREES)
     coordinates = shapely.get_coordinates(geometry)
-    x, y = coordinates[:, 0], coordinates[:, 1]
+    return outline(geometry, *on_lattice(coordinates[:, 0], coordinates[:, 1], lattice))
+
+
+def on_lattice(lon: Any, lat: Any, lattice: Lattice) -> tuple[Floats, Floats]:
+    """Fractional column and row of stored coordinates."""
     transformer = _transformer(lattice.crs)
-    if transformer is not None:
-        x, y = transformer.transform(x, y)
-    return outline(geometry, lattice.columns(x), lattice.rows(y))
+    x, y = (lon, lat) if transformer is None else transformer.transform(lon, lat)
+    return lattice.columns(x), lattice.rows(y)
 
 
 @lru_cache(maxsize=32)
