@@ -19,7 +19,6 @@ from types import FrameType
 from carbon_assets.errors import CarbonAssetsError
 
 HOST = "127.0.0.1"
-DEFINITIONS = ("-m", "carbon_assets.definitions")
 START_SECONDS = 300.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.2
@@ -73,7 +72,7 @@ def serving(home: Path, port: int, *, daemon: bool) -> Iterator[Served]:
     """Run the web server, and the daemon, until the block ends; ``DAGSTER_HOME`` must be set.
 
     Args:
-        home: Dagster home; logs go to its folder ``ui``.
+        home: Dagster home with its ``workspace.yaml``; logs go to its folder ``ui``.
         port: Port of the web server.
         daemon: Whether to run the daemon.
 
@@ -83,12 +82,13 @@ def serving(home: Path, port: int, *, daemon: bool) -> Iterator[Served]:
     _require_free(port)
     logs = home / "ui"
     logs.mkdir(parents=True, exist_ok=True)
-    web = ["dagster_webserver", "-h", HOST, "-p", str(port), *DEFINITIONS]
+    workspace = ["-w", str(home / "workspace.yaml")]
+    web = ["dagster_webserver", "-h", HOST, "-p", str(port), *workspace]
     with ExitStack() as stack:
         stack.enter_context(_terminable())
         children = [stack.enter_context(_child("webserver", web, logs))]
         if daemon:
-            command = ["dagster._daemon", "run", *DEFINITIONS]
+            command = ["dagster._daemon", "run", *workspace]
             children.append(stack.enter_context(_child("daemon", command, logs)))
         address = f"http://{HOST}:{port}"
         _wait_for(f"{address}/server_info", children)

@@ -1,9 +1,10 @@
 """The Dagster instance of a ``CARBON_HOME``.
 
-Its home is ``CARBON_HOME/dagster``: a ``dagster.yaml`` which is written here and holds no
-secret, local artifacts, and the logs of runs. Events, runs and schedules are in PostgreSQL, see
-:mod:`carbon_assets.orchestration.storage`. ``dagster.yaml`` at the root of a checkout says the
-same for ``dagster dev``, which finds it when ``DAGSTER_HOME`` is not set.
+Its home is ``CARBON_HOME/dagster``: ``dagster.yaml`` and ``workspace.yaml``, which are written
+here and hold no secret, local artifacts, and the logs of runs. Events, runs and schedules are
+in PostgreSQL, see :mod:`carbon_assets.orchestration.storage`. The files of the same names at
+the root of a checkout say the same for ``dagster dev``, which finds them when ``DAGSTER_HOME``
+is not set.
 """
 
 from __future__ import annotations
@@ -49,21 +50,32 @@ def instance_config() -> dict[str, Any]:
     }
 
 
+def workspace_config() -> dict[str, Any]:
+    """Return the content of ``workspace.yaml``: where Dagster finds the definitions."""
+    module = {"module_name": "carbon_assets.definitions", "location_name": "carbon_assets"}
+    return {"load_from": [{"python_module": module}]}
+
+
 def write_home(home: Path | None = None) -> Path:
-    """Write ``dagster.yaml`` of the Dagster home and return that home.
+    """Write ``dagster.yaml`` and ``workspace.yaml`` of the Dagster home and return that home.
 
     Args:
         home: Dagster home; by default ``CARBON_HOME/dagster``.
     """
     home = home or carbon_home() / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    target = home / "dagster.yaml"
-    content = yaml.safe_dump(instance_config(), sort_keys=False)
+    _write(home / "dagster.yaml", instance_config())
+    _write(home / "workspace.yaml", workspace_config())
+    return home
+
+
+def _write(target: Path, document: dict[str, Any]) -> None:
+    """Write a YAML file in one step, unless it says the same already."""
+    content = yaml.safe_dump(document, sort_keys=False)
     if not target.exists() or target.read_text(encoding="utf-8") != content:
-        draft = home / f".dagster.yaml.{os.getpid()}"
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
         draft.write_text(content, encoding="utf-8")
         draft.replace(target)
-    return home
 
 
 def open_instance(database: Database, home: Path | None = None) -> DagsterInstance:

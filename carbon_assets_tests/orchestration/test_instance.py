@@ -12,7 +12,12 @@ from sqlalchemy import make_url
 
 import carbon_assets
 from carbon_assets.orchestration import storage as storage_module
-from carbon_assets.orchestration.instance import instance_config, open_instance, write_home
+from carbon_assets.orchestration.instance import (
+    instance_config,
+    open_instance,
+    workspace_config,
+    write_home,
+)
 from carbon_assets.orchestration.storage import URL_VARIABLE, CarbonStorage, dagster_url
 from carbon_assets.store.database import Database
 
@@ -22,6 +27,11 @@ ROOT = Path(carbon_assets.__file__).parent.parent
 def test_the_checkout_configures_dagster_as_the_command_line_does() -> None:
     written = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
     assert written == instance_config()
+
+
+def test_the_checkout_s_workspace_is_that_of_a_dagster_home() -> None:
+    written = yaml.safe_load((ROOT / "workspace.yaml").read_text(encoding="utf-8"))
+    assert written == workspace_config()
 
 
 def test_no_secret_reaches_the_disk(instance: dg.DagsterInstance, tmp_path: Path) -> None:

@@ -54,7 +54,8 @@ _QUERIES = {
         SELECT n.nspname AS name,
             string_agg(p.privilege_type, ', ' ORDER BY p.privilege_type) AS value
         FROM pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) p
-        WHERE n.nspname IN ('public', 'dagster', 'marts') AND p.grantee = 'carbon_assets_app'::regrole
+        WHERE n.nspname IN ('public', 'dagster', 'marts')
+            AND p.grantee = 'carbon_assets_app'::regrole
         GROUP BY 1""",
 }
 
