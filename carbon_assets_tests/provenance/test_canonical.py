@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carbon_assets.provenance.canonical import canonical, digest, plain
@@ -18,7 +18,7 @@ DOCUMENTS = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text()
     | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
+    max_leaves=8,
 )  # fmt: skip
 
 
@@ -69,17 +69,20 @@ def test_keys_that_would_fall_together_are_refused() -> None:
         canonical({1: "a", "1": "b"})
 
 
+@settings(max_examples=60, deadline=None)
 @given(DOCUMENTS)
 def test_what_is_stored_has_the_digest_that_it_is_stored_under(document: Any) -> None:
     stored = json.loads(json.dumps(plain(document)))
     assert digest(stored) == digest(document)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.dictionaries(st.text(), DOCUMENTS))
 def test_order_of_keys_does_not_matter(document: dict[str, Any]) -> None:
     assert digest(dict(reversed(document.items()))) == digest(document)
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.dictionaries(st.text(), DOCUMENTS),
     st.text(min_size=1),
