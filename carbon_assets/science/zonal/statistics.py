@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from functools import cache, reduce
+from functools import cache
 from itertools import starmap
-from operator import add
 from typing import Any
 
 import numpy as np
@@ -51,14 +50,6 @@ class Extent:
     def select(self, groups: slice | Ints) -> Extent:
         """Extent of some of the groups."""
         return Extent(self.cells[groups], self.coverage[groups], self.area_m2[groups])
-
-    def collapse(self) -> Extent:
-        """Extent of all groups together, as one group, summed in their order."""
-        return Extent(
-            self.cells.sum(keepdims=True),
-            np.array([reduce(add, self.coverage.tolist())]),
-            np.array([reduce(add, self.area_m2.tolist())]),
-        )
 
     def with_groups(self, other: Extent) -> Extent:
         """The groups of both, one after the other."""
@@ -114,10 +105,6 @@ class Moments:
     def with_groups(self, other: Moments) -> Moments:
         """The groups of both, one after the other."""
         return Moments(*_joined(self, other))
-
-    def collapse(self) -> Moments:
-        """Moments of all groups together, as one group."""
-        return Moments._of([reduce(_merged, self._rows())])
 
     def _rows(self) -> list[_Row]:
         columns = (getattr(self, field.name).tolist() for field in fields(self))
