@@ -74,7 +74,7 @@ def _chunks(
         done = 0
         store.progress(asset, done, len(keys))
         for chunk in materialize(
-            store.opened(), company, asset, keys, run_id=context.run_id, compute=store.compute
+            store.opened(), company, asset, keys, run_id=context.run.run_id, compute=store.compute
         ):
             done += len(chunk)
             store.progress(asset, done, len(keys))

@@ -19,8 +19,7 @@ from carbon_assets.orchestration.names import (
 from carbon_assets.orchestration.partitions import parse_key
 from carbon_assets.orchestration.row_check import CHECK_NAME, schema_of
 from carbon_assets.orchestration.store import CarbonStore
-from carbon_assets.provenance.code import code_hash
-from carbon_assets.provenance.expectation import COMPUTE
+from carbon_assets.provenance.expectation import COMPUTE, code_of
 from carbon_assets.runners.declaration import Runner
 
 
@@ -51,7 +50,7 @@ def receipts_asset(runner: Runner, partitions: dg.MultiPartitionsDefinition) -> 
         group_name=RECEIPTS_GROUP,
         owners=OWNERS,
         kinds={"postgres", "python"},
-        code_version=code_hash(COMPUTE, runner.module)[:19],
+        code_version=code_of(runner)[:19],
         backfill_policy=dg.BackfillPolicy.single_run(),
         description=f"{runner.description} Rows: `raster_aggregates`, which never change.",
         check_specs=[_check(key)],
