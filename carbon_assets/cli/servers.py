@@ -110,16 +110,23 @@ def _require_free(port: int) -> None:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM end the command as Ctrl-C does, so that its children end too."""
+    """Let SIGTERM and SIGINT end the command as Ctrl-C does, so that its children end too.
+
+    A shell that starts a command in the background lets it ignore SIGINT, and so would its
+    children; a handler of our own is undone in them, which leaves them the default.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -27,6 +27,7 @@ def free_port() -> int:
 
 
 def start(database: Database, home: Path, port: int) -> subprocess.Popen[str]:
+    """Start the command as a shell does in the background: SIGINT is ignored at first."""
     given = {k: v for k, v in os.environ.items() if k not in ("CARBON_DAGSTER_URL", "DAGSTER_HOME")}
     own = {"CARBON_HOME": str(home), "CARBON_DATABASE_URL": database.owner_url}
     return subprocess.Popen(
@@ -35,6 +36,7 @@ def start(database: Database, home: Path, port: int) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # noqa: PLW1509
     )
 
 
