@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from carbon_assets.errors import StoreError
 
-HEAD = "0001_land_chain"
+HEAD = "0002_automation"
 """The newest revision; a test holds it equal to Alembic's, which is slow to ask."""
 
 _LOCK = 4_951_760_157_141_521_099

@@ -1,0 +1,2 @@
+-- Files that arrived in the watched folder.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Assets partitioned by project and vintage.
+SELECT 1;
