@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from carbon_assets.intake.sources import bound_sources, register
+from carbon_assets.intake.sources import Binding, bound_sources, register
 from carbon_assets.metrics.settings import MetricSettings
 from carbon_assets.rasters.registered import Bounds, RegisteredSource
 from carbon_assets.reference.legend import load_legend
@@ -99,8 +99,17 @@ class CompanyWorld:
         ]
 
 
-def load_companies(connection: Connection, key: str | None = None) -> list[CompanyWorld]:
+def load_companies(
+    connection: Connection, key: str | None = None, *, places: Collection[int] | None = None
+) -> list[CompanyWorld]:
     """Load one company or all, looking at every bound file for new content.
+
+    Args:
+        connection: An open transaction.
+        key: Company; by default all.
+        places: Rows of ``farms``; with them only these places are loaded, and only the companies
+            that they belong to. Sources stay those of the whole company: what a computation
+            rests on, and what a manifest says, does not depend on who looks.
 
     Raises:
         RasterError: If a bound file is missing, unreadable or not what the catalogue says.
@@ -108,14 +117,25 @@ def load_companies(connection: Connection, key: str | None = None) -> list[Compa
     companies = select(Company.id, Company.key).order_by(Company.id)
     if key is not None:
         companies = companies.where(Company.key == key)
-    return [_load(connection, row.id, row.key) for row in connection.execute(companies).all()]
+    if places is not None:
+        owners = select(Farm.company_id).where(among(Farm.id, places))
+        companies = companies.where(Company.id.in_(owners))
+    found = connection.execute(companies).all()
+    return [_load(connection, row.id, row.key, places) for row in found]
 
 
-def _load(connection: Connection, company_id: int, key: str) -> CompanyWorld:
-    places = _places(connection, company_id)
-    vintages = {vintage for place in places.values() for vintage in place.vintages}
-    bounds = [place.bounds for place in places.values()]
+def _load(
+    connection: Connection, company_id: int, key: str, chosen: Collection[int] | None
+) -> CompanyWorld:
+    projects = _projects(connection, company_id)
+    places = _places(connection, company_id, projects, chosen)
     bindings = bound_sources(connection, company_id)
+    if chosen is None:
+        vintages = {vintage for place in places.values() for vintage in place.vintages}
+        bounds = [place.bounds for place in places.values()]
+    else:
+        vintages = _vintages(connection, company_id, projects)
+        bounds = _bounds(connection, company_id, bindings)
     sources = register(connection, company_id, bindings, vintages, bounds) if vintages else {}
     runners = {
         runner.asset: BoundRunner(runner, {slot: sources[slot] for slot in runner.slots})
@@ -125,16 +145,48 @@ def _load(connection: Connection, company_id: int, key: str) -> CompanyWorld:
     return CompanyWorld(company_id, key, places, runners, sources)
 
 
-def _places(connection: Connection, company_id: int) -> dict[int, Place]:
-    projects = {
-        row.id: row
-        for row in connection.execute(
-            select(Project.id, Project.key, Project.vintages, Project.settings).where(
-                Project.company_id == company_id
-            )
-        )
+def _projects(connection: Connection, company_id: int) -> dict[int, Any]:
+    query = select(Project.id, Project.key, Project.vintages, Project.settings)
+    rows = connection.execute(query.where(Project.company_id == company_id))
+    return {row.id: row for row in rows}
+
+
+def _everywhere(projects: Mapping[int, Any]) -> tuple[int, ...]:
+    """Vintages of a place without a project: those that any project of the company has."""
+    return tuple(sorted({v for project in projects.values() for v in project.vintages}))
+
+
+def _vintages(connection: Connection, company_id: int, projects: Mapping[int, Any]) -> set[int]:
+    """Vintages that some active place of a company has."""
+    query = select(Farm.project_id).distinct()
+    rows = connection.execute(query.where(Farm.company_id == company_id, Farm.status == "active"))
+    everywhere = _everywhere(projects)
+    return {
+        vintage
+        for project in rows.scalars()
+        for vintage in (projects[project].vintages if project else everywhere)
     }
-    rows = connection.execute(
+
+
+def _bounds(connection: Connection, company_id: int, bindings: Sequence[Binding]) -> list[Bounds]:
+    """Bounds of a company's active places, for sources in tiles; none are needed otherwise."""
+    if not any(binding.version.tiles for binding in bindings):
+        return []
+    query = (
+        select(GeometryVersion.bbox)
+        .join(Farm, Farm.geometry_version_id == GeometryVersion.id)
+        .where(Farm.company_id == company_id, Farm.status == "active")
+    )
+    return [(box[0], box[1], box[2], box[3]) for box in connection.execute(query).scalars()]
+
+
+def _places(
+    connection: Connection,
+    company_id: int,
+    projects: Mapping[int, Any],
+    chosen: Collection[int] | None,
+) -> dict[int, Place]:
+    query = (
         select(
             Farm.id,
             Farm.key,
@@ -153,9 +205,12 @@ def _places(connection: Connection, company_id: int) -> dict[int, Place]:
         .where(Farm.company_id == company_id, Farm.status == "active")
         .order_by(Farm.id)
     )
-    everywhere = tuple(sorted({v for project in projects.values() for v in project.vintages}))
+    if chosen is not None:
+        query = query.where(among(Farm.id, chosen))
+    everywhere = _everywhere(projects)
     return {
-        row.id: _place(company_id, row, projects.get(row.project_id), everywhere) for row in rows
+        row.id: _place(company_id, row, projects.get(row.project_id), everywhere)
+        for row in connection.execute(query)
     }
 
 
