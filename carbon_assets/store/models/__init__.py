@@ -1,5 +1,6 @@
 """All tables of the store as SQLAlchemy models, one module per subject."""
 
+from carbon_assets.store.models.automation import AutomationDecision
 from carbon_assets.store.models.base import HASH_PATTERN, PLACE_KINDS, Base
 from carbon_assets.store.models.metrics import (
     FarmMetric,
@@ -8,6 +9,8 @@ from carbon_assets.store.models.metrics import (
     RasterAggregateInput,
 )
 from carbon_assets.store.models.places import Farm, GeometryEdit, GeometryVersion
+    ProjectMember,
+)
 from carbon_assets.store.models.rasters import (
     Biome,
     FileHash,
@@ -25,12 +28,14 @@ from carbon_assets.store.models.state import (
     WorkListItem,
 )
 from carbon_assets.store.models.tenancy import Company, Project, SourceBinding
+from carbon_assets.store.models.uploads import Upload
 
 __all__ = [
     "HASH_PATTERN",
     "PLACE_KINDS",
     "AssetAnnouncement",
     "AssetKey",
+    "AutomationDecision",
     "Base",
     "Biome",
     "Company",
@@ -45,11 +50,13 @@ __all__ = [
     "PartitionInputs",
     "PartitionState",
     "Project",
+    "ProjectMember",
     "RasterAggregate",
     "RasterAggregateInput",
     "RasterAsset",
     "RasterDataSource",
     "SourceBinding",
+    "Upload",
     "WorkList",
     "WorkListItem",
 ]

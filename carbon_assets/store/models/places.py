@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Double, ForeignKey, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -109,6 +116,7 @@ class GeometryEdit(Base):
             ["geometry_versions.farm_id", "geometry_versions.id"],
         ),
         CheckConstraint(one_of("action", EDIT_ACTIONS), name="action"),
+        Index(None, "company_id", "id"),
         {"comment": "Log of every change of a place's geometry; append-only"},
     )
 
