@@ -9,8 +9,6 @@ from carbon_assets.store.models.metrics import (
     RasterAggregateInput,
 )
 from carbon_assets.store.models.places import Farm, GeometryEdit, GeometryVersion
-    ProjectMember,
-)
 from carbon_assets.store.models.rasters import (
     Biome,
     FileHash,
@@ -50,7 +48,6 @@ __all__ = [
     "PartitionInputs",
     "PartitionState",
     "Project",
-    "ProjectMember",
     "RasterAggregate",
     "RasterAggregateInput",
     "RasterAsset",
