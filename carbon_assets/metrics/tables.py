@@ -23,13 +23,12 @@ METRIC_CODES = tuple(load_metric_types())
 
 def receipts_frame(rows: Iterable[PartitionReceipts]) -> pd.DataFrame:
     """Return receipts as a frame with the column names of ``raster_aggregates``."""
-    names = [field.name for field in fields(Receipt)]
     records = [
-        (part.place_id, part.vintage, *(getattr(receipt, name) for name in names))
+        (part.place_id, part.vintage, *receipt)
         for part in rows
         for receipt in part.receipts
     ]
-    return _frame(records, ["geometry_id", "vintage_year", *names], BIOMASS_RECEIPTS)
+    return _frame(records, ["geometry_id", "vintage_year", *Receipt._fields], BIOMASS_RECEIPTS)
 
 
 def metrics_frame(rows: Iterable[PartitionMetrics]) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from carbon_assets.places.geometry import PlaceGeometry
 from carbon_assets.science.zonal.cells import Cells, place_outline, strips
 from carbon_assets.science.zonal.grid import Lattice
 from carbon_assets.science.zonal.lookup import look_up
-from carbon_assets.science.zonal.statistics import moments, percentile
+from carbon_assets.science.zonal.statistics import Sample, moments, percentile
 from carbon_assets.science.zonal.sums import Grouping
 
 _FINE = Lattice("EPSG:4326", 0.0002694945852358564, 0.0002694945852358564)
@@ -46,8 +46,8 @@ def _polygon() -> shapely.Polygon:
 
 def _feed(total: hashlib._Hash, cells: Cells, lattice: Lattice) -> None:
     values = np.sin(cells.index * 0.37) ** 2
-    group = cells.index % 5
-    found = moments(values, Grouping(group, 5), cells.area_m2)
+    by = Grouping((cells.index % 5).astype(np.int32), 5)
+    found = moments(Sample(values, cells.area_m2), by)
     for array in (cells.coverage, cells.area_m2, found.total, found.square, found.minimum):
         total.update(np.ascontiguousarray(array).tobytes())
     total.update(repr(percentile(values, cells.area_m2, 0.95)).encode())

@@ -67,12 +67,12 @@ class Strip:
     @cached_property
     def whole(self) -> Grouping:
         """All cells as one group: what is said of the whole place follows from no strata."""
-        return Grouping(np.zeros(len(self.cells), dtype=np.int64), 1)
+        return Grouping(np.zeros(len(self.cells), dtype=np.int32), 1)
 
     @cached_property
     def extent(self) -> Extent:
         """Cells and ground of the strip; the same for every raster."""
-        return extent(self.whole, self.cells.coverage, self.cells.area_m2)
+        return extent(self.whole, self.cells.columns)
 
     def raw(self, files: Files) -> Raw:
         """Raw values of a band under each cell."""

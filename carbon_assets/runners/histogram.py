@@ -33,7 +33,7 @@ class HistogramReducer:
         Raises:
             RasterError: ``UNKNOWN_CLASS``.
         """
-        raw, cells = strip.raw(self._layer.files), strip.cells
+        raw = strip.raw(self._layer.files)
         number = number_classes(raw.values, self._numbers)
         if raw.outside is not None:
             number[raw.outside] = len(self._ids)
@@ -41,7 +41,7 @@ class HistogramReducer:
             unknown = count_unknown(raw.values, number)
             raise_unknown(unknown, self._layer.href, self._legend.name)
         by = Grouping(number, len(self._ids) + 1)
-        self._found += extent(by, cells.coverage, cells.area_m2)
+        self._found += extent(by, strip.cells.columns)
         self._whole += strip.extent
 
     def receipts(self) -> list[Receipt]:
@@ -69,6 +69,8 @@ class HistogramReducer:
                 weighted_pixel_count=float(whole.coverage[0]),
                 covered_area_ha=covered_ha,
                 valid_area_ha=sum(histogram[i]["ha"] for i in observed),
+                uncertainty_pct_ci95=None,
+                uncertainty_method="none",
                 context={**self._context, "outside_raster_ha": area[-1]},
             )
         ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 M2_PER_HA = 10_000.0
 
@@ -11,9 +11,10 @@ Read = tuple[tuple[int, str], ...]
 """(Row of ``raster_assets``, role) of rasters that took part in a number."""
 
 
-@dataclass(frozen=True)
-class Receipt:
+class Receipt(NamedTuple):
     """One row of ``raster_aggregates``: a number with all that it rests on.
+
+    A tuple, because a batch makes tens of thousands of them.
 
     Attributes:
         metric_code: Metric.
@@ -43,9 +44,9 @@ class Receipt:
     weighted_pixel_count: float
     covered_area_ha: float
     valid_area_ha: float
-    uncertainty_pct_ci95: float | None = None
-    uncertainty_method: str = "none"
-    context: dict[str, Any] = field(default_factory=dict)
+    uncertainty_pct_ci95: float | None
+    uncertainty_method: str
+    context: dict[str, Any]
 
 
 @dataclass(frozen=True)

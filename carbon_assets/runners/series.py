@@ -3,44 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 
 import numpy as np
 
 from carbon_assets.runners.declaration import Method
 from carbon_assets.runners.gather import Mask, Strip
 from carbon_assets.science.zonal.grid import Floats
-from carbon_assets.science.zonal.statistics import Moments, moments, percentile
-from carbon_assets.science.zonal.sums import Grouping, Ints
+from carbon_assets.science.zonal.statistics import Moments, Sample, moments, percentile
+from carbon_assets.science.zonal.sums import Grouping, Groups, Ints
 
 PERCENTILES: dict[Method, float] = {"p05": 0.05, "p50": 0.50, "p95": 0.95}
 
 
-@dataclass(frozen=True)
-class Data:
-    """A quantity over the cells of a strip, ready to be reduced.
+def sample_of(strip: Strip, values: Floats, missing: Mask | None) -> Sample:
+    """Set apart the cells without data, so that all quantities share one grouping.
 
-    Attributes:
-        values: The quantity; a cell without data repeats the first that has some.
-        area: Covered area with data, m²: 0 in a cell without.
-        missing: Positions of the cells without data, or None if there are none.
+    Args:
+        strip: The strip.
+        values: The quantity under each cell.
+        missing: Cells without data, or None.
     """
-
-    values: Floats
-    area: Floats
-    missing: Ints | None
-
-    @classmethod
-    def of(cls, strip: Strip, values: Floats, missing: Mask | None) -> Data:
-        """Set apart the cells without data, so that all quantities share one grouping."""
-        area = strip.cells.area_m2
-        if missing is None:
-            return cls(values, area, None)
-        at, held = np.flatnonzero(missing), np.flatnonzero(~missing)
-        values, area = values.copy(), area.copy()
-        values[at] = values[held[0]] if len(held) else 0.0
-        area[at] = 0.0
-        return cls(values, area, at)
+    area = strip.cells.area_m2
+    if missing is None:
+        return Sample(values, area)
+    at, held = np.flatnonzero(missing), np.flatnonzero(~missing)
+    values, area = values.copy(), area.copy()
+    values[at] = values[held[0]] if len(held) else 0.0
+    area[at] = 0.0
+    return Sample(values, area, at)
 
 
 class Series:
@@ -49,11 +39,11 @@ class Series:
     def __init__(self, groups: int, methods: set[Method]) -> None:
         self._extremes = bool(methods & {"min", "max"})
         self._keep = bool(methods & PERCENTILES.keys())
-        self._kept: list[tuple[Floats, Floats, Ints]] = []
+        self._kept: list[tuple[Floats, Floats, Groups]] = []
         self._whole = Moments.empty(1)
         self._moments = Moments.empty(groups)
 
-    def add(self, strip: Strip, key: Hashable, data: Data, by: Grouping) -> None:
+    def add(self, strip: Strip, key: Hashable, data: Sample, by: Grouping) -> None:
         """Take in one strip.
 
         Args:
@@ -65,11 +55,11 @@ class Series:
         self._whole += strip.keep(("whole", key), lambda: self._reduce(data, strip.whole))
         self._moments += self._reduce(data, by)
         if self._keep:
-            held = np.flatnonzero(data.area)
-            self._kept.append((data.values[held], data.area[held], by.group[held]))
+            held = np.flatnonzero(data.area_m2)
+            self._kept.append((data.values[held], data.area_m2[held], by.group[held]))
 
-    def _reduce(self, data: Data, by: Grouping) -> Moments:
-        return moments(data.values, by, data.area, data.missing, extremes=self._extremes)
+    def _reduce(self, data: Sample, by: Grouping) -> Moments:
+        return moments(data, by, extremes=self._extremes)
 
     def moments(self, chosen: Ints) -> Moments:
         """Moments of the whole, then of the chosen groups."""

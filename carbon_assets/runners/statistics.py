@@ -11,10 +11,10 @@ from carbon_assets.runners.declaration import Method, Output, Quantity
 from carbon_assets.runners.gather import Strip
 from carbon_assets.runners.inputs import Inputs
 from carbon_assets.runners.receipts import M2_PER_HA, Receipt
-from carbon_assets.runners.series import PERCENTILES, Data, Series
+from carbon_assets.runners.series import PERCENTILES, Series, sample_of
 from carbon_assets.science.uncertainty import ci95_half_width_pct, standard_error
 from carbon_assets.science.zonal.grid import Floats
-from carbon_assets.science.zonal.statistics import Extent, Moments, extent
+from carbon_assets.science.zonal.statistics import Extent, Moments, Sample, extent
 from carbon_assets.science.zonal.sums import Grouping, Ints
 
 
@@ -61,18 +61,18 @@ class StatisticsReducer:
     def _stratify(self, strip: Strip) -> tuple[Grouping, Extent]:
         cells = strip.cells
         if self._strata is None or self._mask is None:
-            group = np.zeros(len(cells), dtype=np.int64)
+            group = np.zeros(len(cells), dtype=np.int32)
         else:
             raw = strip.raw(self._mask.files)
             group = self._strata.group_of(raw.values, raw.outside, self._mask.href)
         by = Grouping(group, len(self._touched.cells))
-        return by, extent(by, cells.coverage, cells.area_m2)
+        return by, extent(by, cells.columns)
 
-    def _convert(self, strip: Strip) -> Data:
+    def _convert(self, strip: Strip) -> Sample:
         values, missing = strip.physical(self._value.files, self._value.rule)
-        return Data.of(strip, self._quantity.conversion.apply(values), missing)
+        return sample_of(strip, self._quantity.conversion.apply(values), missing)
 
-    def _standard_error(self, strip: Strip) -> Data:
+    def _standard_error(self, strip: Strip) -> Sample:
         """Standard error of the band's own value, over the cells that have both."""
         if self._error is None or self._quantity.band.uncertainty is None:
             raise ValueError("the quantity has no uncertainty layer")
@@ -82,8 +82,8 @@ class StatisticsReducer:
         error = standard_error(layer, values, stated.meaning, stated.level)
         error = self._quantity.conversion.apply(error)
         if no_value is None or no_error is None:
-            return Data.of(strip, error, no_value if no_error is None else no_error)
-        return Data.of(strip, error, no_value | no_error)
+            return sample_of(strip, error, no_value if no_error is None else no_error)
+        return sample_of(strip, error, no_value | no_error)
 
     def receipts(self) -> list[Receipt]:
         """Return one receipt per output for the whole place, then for every stratum in it."""

@@ -12,6 +12,7 @@ from carbon_assets.rasters.reader import raise_unknown
 from carbon_assets.reference.legend import Legend
 from carbon_assets.reference.strata_map import Axis, StrataMap
 from carbon_assets.runners.class_ids import UNKNOWN, Numbers, count_unknown, number_classes
+from carbon_assets.science.zonal.sums import Groups
 
 NOT_OBSERVED = "not_observed"
 """Stratum of the cells where the class map has no data: it keeps strata summing to the whole."""
@@ -39,7 +40,7 @@ class Strata:
 
     def group_of(
         self, classes: npt.NDArray[Any], outside: npt.NDArray[np.bool_] | None, href: str
-    ) -> npt.NDArray[np.int64]:
+    ) -> Groups:
         """Group number of each cell.
 
         Args:
@@ -52,7 +53,7 @@ class Strata:
         """
         group = number_classes(classes, self.groups)
         if outside is not None:
-            group = np.where(outside, len(self.terms) - 1, group)
+            group = np.where(outside, np.int32(len(self.terms) - 1), group)
         if group.min(initial=0) == UNKNOWN:
             raise_unknown(count_unknown(classes, group), href, self.legend)
         return group

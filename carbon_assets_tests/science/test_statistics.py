@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from carbon_assets.science.zonal.statistics import (
     Extent,
     Moments,
+    Sample,
     extent,
     moments,
     percentile,
@@ -26,16 +27,16 @@ GROUPS = 6
 def sample(seed: int, count: int = 5000) -> tuple[Floats, np.ndarray, Floats]:
     random = np.random.default_rng(seed)
     values = random.normal(150.0, 60.0, count)
-    group = random.integers(0, GROUPS - 1, count)
+    group = random.integers(0, GROUPS - 1, count, dtype=np.int32)
     return values, group, random.uniform(1e-4, 900.0, count)
 
 
 def of(values: Floats, group: np.ndarray, area: Floats, groups: int) -> Moments:
-    return moments(values, Grouping(group, groups), area)
+    return moments(Sample(values, area), Grouping(group, groups))
 
 
 def reach(group: np.ndarray, share: Floats, area: Floats, groups: int) -> Extent:
-    return extent(Grouping(group, groups), share, area)
+    return extent(Grouping(group, groups), np.column_stack([np.ones(len(share)), share, area]))
 
 
 def document(found: Moments | Extent) -> dict[str, list[float]]:
@@ -78,7 +79,7 @@ def test_cells_without_data_are_left_out() -> None:
     held = np.delete(np.arange(len(values)), missing)
     filled, covered = values.copy(), area.copy()
     filled[missing], covered[missing] = values[held[0]], 0.0
-    found = moments(filled, Grouping(group, GROUPS), covered, missing)
+    found = moments(Sample(filled, covered, missing), Grouping(group, GROUPS))
     expected = of(values[held], group[held], area[held], GROUPS)
     for name, wanted in document(expected).items():
         np.testing.assert_allclose(getattr(found, name), wanted, rtol=1e-12)
@@ -124,6 +125,17 @@ def test_a_small_spread_on_a_large_offset_survives() -> None:
     shifted = of(values / 1e3 + 1e9, group, area, GROUPS - 1)
     plain = of((values / 1e3 + 1e9) - 1e9, group, area, GROUPS - 1)
     np.testing.assert_allclose(shifted.std, plain.std, rtol=1e-9)
+
+
+def test_a_group_of_small_spread_far_from_the_others_keeps_its_digits() -> None:
+    values, group, area = sample(6)
+    values = np.where(group == 2, 1e6 + values / 1e6, values)
+    beside = of(values, group, area, GROUPS - 1).select(np.array([2]))
+    at = group == 2
+    alone = of(values[at] - 1e6, np.zeros(at.sum(), np.int32), area[at], 1)
+    np.testing.assert_allclose(beside.std, alone.std, rtol=1e-5)
+    steady = np.where(group == 2, 1e6, values)
+    assert of(steady, group, area, GROUPS - 1).std[2] < 1e-8
 
 
 def test_scaling_a_value_scales_its_statistics() -> None:

@@ -49,6 +49,11 @@ class Cells:
         return len(self.index)
 
     @cached_property
+    def columns(self) -> Floats:
+        """Per cell: 1, covered share, covered area; what is summed to an extent."""
+        return np.column_stack([np.ones(len(self)), self.coverage, self.area_m2])
+
+    @cached_property
     def rows(self) -> npt.NDArray[np.int64]:
         """Row of each touched cell, relative to the window."""
         return self.index // self.window.width

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, cached_property
 from itertools import starmap
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from carbon_assets.science.zonal.grid import Floats
-from carbon_assets.science.zonal.sums import Grouping, Ints
+from carbon_assets.science.zonal.sums import Grouping, Groups, Ints
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,15 @@ class Extent:
         return Extent(*_joined(self, other))
 
 
-def extent(by: Grouping, coverage: Floats, area_m2: Floats) -> Extent:
-    """Return the extent of each group; the arrays hold one item per cell."""
-    return Extent(by.cells, by.sum(coverage), by.sum(area_m2))
+def extent(by: Grouping, columns: Floats) -> Extent:
+    """Return the extent of each group.
+
+    Args:
+        by: The groups.
+        columns: 1, covered share and covered area in m² of each cell, as ``Cells.columns``.
+    """
+    count, coverage, area_m2 = by.sum(columns).T
+    return Extent(count.astype(np.int64), coverage, area_m2)
 
 
 @dataclass(frozen=True)
@@ -166,52 +172,84 @@ def _divide(top: Floats, bottom: Floats) -> Floats:
     return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0)
 
 
-def moments(
-    values: Floats,
-    by: Grouping,
-    area_m2: Floats,
-    missing: Ints | None = None,
-    *,
-    extremes: bool = True,
-) -> Moments:
-    """Reduce values over groups; all arrays hold one item per cell.
+@dataclass(frozen=True)
+class Sample:
+    """One quantity over some cells, made ready to be reduced over one grouping after another.
 
-    The mean is summed as differences from the first value: a constant has itself as its mean
-    and a deviation of zero, and large values do not swallow small differences.
+    Attributes:
+        values: The quantity, in its own unit, one item per cell.
+        area_m2: Covered area with data of each cell: 0 in a cell without data.
+        missing: Positions of the cells without data, whose value is that of a cell with data;
+            None if there are none.
+    """
+
+    values: Floats
+    area_m2: Floats
+    missing: Ints | None = None
+
+    @cached_property
+    def pivot(self) -> float:
+        """What differences are taken from: the first value."""
+        return float(self.values[0]) if len(self.values) else 0.0
+
+    @cached_property
+    def apart(self) -> Floats:
+        """Difference of each value from the pivot."""
+        return self.values - self.pivot
+
+    @cached_property
+    def columns(self) -> Floats:
+        """Per cell: 1 where there is data, its area, difference × area, difference² × area."""
+        held = np.ones(len(self.values))
+        if self.missing is not None:
+            held[self.missing] = 0.0
+        first = self.apart * self.area_m2
+        return np.column_stack([held, self.area_m2, first, self.apart * first])
+
+
+CANCELLED = 1e-3
+"""Smallest share of a sum of squares that may be left after the mean is taken out of it; below,
+more than three of its sixteen digits would be lost, and it is summed again about the mean."""
+
+
+def moments(sample: Sample, by: Grouping, *, extremes: bool = True) -> Moments:
+    """Reduce a quantity over groups of its cells.
+
+    Sums are of differences from the first value: a constant has itself as its mean and a
+    deviation of zero, and large values do not swallow small differences.
 
     Args:
-        values: The quantity, in its own unit.
-        by: The groups.
-        area_m2: Covered area of each cell.
-        missing: Positions of the cells without data. Their area is 0, and their value the
-            first one that is not missing.
+        sample: The quantity.
+        by: The groups of the same cells.
         extremes: Whether minimum and maximum are wanted; they cost a sort.
     """
-    pivot = values[0] if len(values) else 0.0
-    apart = values - pivot
-    area = by.sum(area_m2)
-    shift = _divide(by.sum(apart * area_m2), area)
-    apart -= shift.take(by.group)
-    apart *= apart
-    apart *= area_m2
-    cells, group = by.cells, by.group
-    if missing is not None:
-        cells = cells - np.bincount(group[missing], minlength=by.groups)
-    low, high = _extremes(values, group, missing, cells) if extremes else _no_extremes(by.groups)
-    return Moments(cells, area, pivot + shift, by.sum(apart), low, high)
+    count, area, first, second = by.sum(sample.columns).T
+    shift = _divide(first, area)
+    square = np.where(area > 0.0, second - shift * first, 0.0)
+    cancelled = square < CANCELLED * second
+    if cancelled.any():
+        square = np.where(cancelled, _square_about(shift, sample, by), square)
+    cells = count.astype(np.int64)
+    low, high = _extremes(sample, by.group, cells) if extremes else _no_extremes(by.groups)
+    return Moments(cells, area, sample.pivot + shift, square, low, high)
+
+
+def _square_about(shift: Floats, sample: Sample, by: Grouping) -> Floats:
+    """Integral of the squared difference from each group's mean, given as shift of the pivot."""
+    apart = sample.apart - np.nan_to_num(shift).take(by.group)
+    return by.sum((apart * apart * sample.area_m2)[:, np.newaxis])[:, 0]
 
 
 def _no_extremes(groups: int) -> tuple[Floats, Floats]:
     return np.full(groups, np.inf), np.full(groups, -np.inf)
 
 
-def _extremes(
-    values: Floats, group: Ints, missing: Ints | None, cells: Ints
-) -> tuple[Floats, Floats]:
-    """Smallest and largest value of each group."""
+def _extremes(sample: Sample, group: Groups, cells: Ints) -> tuple[Floats, Floats]:
+    """Smallest and largest value of each group; ``cells`` counts those with data."""
     low, high = _no_extremes(len(cells))
-    if missing is not None:
-        values, group = np.delete(values, missing), np.delete(group, missing)
+    values = sample.values
+    if sample.missing is not None:
+        values, group = np.delete(values, sample.missing), np.delete(group, sample.missing)
     if len(values):
         order = np.argsort(group, kind="stable")
         present = np.flatnonzero(cells)
