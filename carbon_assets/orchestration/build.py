@@ -11,6 +11,7 @@ from carbon_assets.orchestration.assets.raster_aggregates import receipts_asset
 from carbon_assets.orchestration.assets.raster_sources import raster_sources_asset
 from carbon_assets.orchestration.partitions import place_vintages
 from carbon_assets.orchestration.store import CarbonStore
+from carbon_assets.orchestration.store_resource import store_resource
 from carbon_assets.runners.all_runners import RUNNERS
 
 
@@ -41,6 +42,6 @@ def build_definitions(store: CarbonStore | None = None) -> dg.Definitions:
         # One process per run: its steps share the database and the decoded blocks.
         executor=dg.in_process_executor,
         resources={
-            "store": dg.ResourceDefinition.hardcoded_resource(store),
+            "store": store_resource(store),
         },
     )

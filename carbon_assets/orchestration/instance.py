@@ -10,6 +10,7 @@ is not set.
 from __future__ import annotations
 
 import os
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,34 +21,14 @@ from carbon_assets.orchestration.storage import URL_VARIABLE
 from carbon_assets.store.database import Database
 from carbon_assets.store.home import carbon_home
 
-MAX_RUN_SECONDS = 24 * 3_600
-MAX_CONCURRENT_RUNS = 4
+COMPANY_TAG = "carbon_assets/company"
+"""Tag of a run that works for one company; see ``tag_concurrency_limits``."""
 
 
 def instance_config() -> dict[str, Any]:
     """Return the content of ``dagster.yaml``, without any path or secret."""
-    return {
-        "storage": {
-            "custom": {
-                "module": "carbon_assets.orchestration.storage",
-                "class": "CarbonStorage",
-                "config": {"url_variable": URL_VARIABLE},
-            }
-        },
-        "concurrency": {"runs": {"max_concurrent_runs": MAX_CONCURRENT_RUNS}},
-        "run_coordinator": {
-            "module": "dagster._core.run_coordinator",
-            "class": "QueuedRunCoordinator",
-            "config": {"dequeue_interval_seconds": 1},
-        },
-        "run_monitoring": {
-            "enabled": True,
-            "max_runtime_seconds": MAX_RUN_SECONDS,
-            "free_slots_after_run_end_seconds": 60,
-        },
-        "telemetry": {"enabled": False},
-        "nux": {"enabled": False},
-    }
+    text = files("carbon_assets.orchestration").joinpath("instance.yaml").read_text("utf-8")
+    return dict(yaml.safe_load(text))
 
 
 def workspace_config() -> dict[str, Any]:

@@ -24,6 +24,8 @@ from carbon_assets.orchestration.partitions import (
 )
 
 LOG_LEVEL = "CRITICAL"
+OWN_TAGS = {"dagster/max_retries": "0"}
+"""The daemon cannot repeat such a run; the next command goes on from where it ended."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Launcher:
         return self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=self.instance,
             asset_selection=list(keys),
-            tags=tags,
+            tags=OWN_TAGS | tags,
             run_id=run_id,
             run_config={"loggers": {"console": {"config": {"log_level": self.log_level}}}},
             raise_on_error=False,

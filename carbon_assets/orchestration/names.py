@@ -13,6 +13,8 @@ RECEIPTS_GROUP = "l1_receipts"
 METRICS_GROUP = "l2_farm_metrics"
 MARTS_GROUP = "marts"
 OWNERS = ["team:carbon-data"]
+RASTER_POOL = "raster_reading"
+"""Pool of what reads rasters: few runs at a time, see docs/operation.md."""
 
 PLACE_GEOMETRIES = dg.AssetKey("place_geometries")
 FARM_METRICS = dg.AssetKey("farm_metrics")

@@ -11,6 +11,7 @@ from carbon_assets.orchestration.metadata import code_references, table_schema
 from carbon_assets.orchestration.names import (
     OWNERS,
     PLACE_GEOMETRIES,
+    RASTER_POOL,
     RECEIPTS_GROUP,
     families_for,
     receipts_key,
@@ -52,6 +53,7 @@ def receipts_asset(runner: Runner, partitions: dg.MultiPartitionsDefinition) -> 
         kinds={"postgres", "python"},
         code_version=code_of(runner)[:19],
         backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=RASTER_POOL,
         description=f"{runner.description} Rows: `raster_aggregates`, which never change.",
         check_specs=[_check(key)],
         metadata={

@@ -9,6 +9,11 @@ from carbon_assets.store.models.metrics import (
     RasterAggregateInput,
 )
 from carbon_assets.store.models.places import Farm, GeometryEdit, GeometryVersion
+from carbon_assets.store.models.projects import (
+    ProjectMember,
+    ProjectMetric,
+    ProjectMetricSource,
+)
 from carbon_assets.store.models.rasters import (
     Biome,
     FileHash,
@@ -26,6 +31,7 @@ from carbon_assets.store.models.state import (
     WorkListItem,
 )
 from carbon_assets.store.models.tenancy import Company, Project, SourceBinding
+from carbon_assets.store.models.upkeep import RunWorker
 from carbon_assets.store.models.uploads import Upload
 
 __all__ = [
@@ -48,10 +54,14 @@ __all__ = [
     "PartitionInputs",
     "PartitionState",
     "Project",
+    "ProjectMember",
+    "ProjectMetric",
+    "ProjectMetricSource",
     "RasterAggregate",
     "RasterAggregateInput",
     "RasterAsset",
     "RasterDataSource",
+    "RunWorker",
     "SourceBinding",
     "Upload",
     "WorkList",
