@@ -38,7 +38,7 @@ from carbon_assets.orchestration.event_storage import (
     EventVersion,
     latest_versions,
 )
-from carbon_assets.orchestration.partitions import PlaceVintage, inside_range, parse_key
+from carbon_assets.orchestration.partitions import PlaceVintage, in_order, parse_key
 
 CODE_VERSION_TAG = "dagster/code_version"
 USER_PROVIDED_TAG = "dagster/data_version_is_user_provided"
@@ -134,8 +134,7 @@ def wanted_partitions(
 
     Args:
         context: Context of the running asset: single partition, range or backfill.
-        read_work_list: Reads the partitions of a stored work list by its id. Those outside the
-            run's range are left out.
+        read_work_list: Reads the partitions of a stored work list by its id.
 
     Returns:
         Partitions by position of the place in Dagster, then by vintage.
@@ -144,13 +143,7 @@ def wanted_partitions(
     if work_list is None:
         return [parse_key(str(key)) for key in context.partition_keys]
     # Not through context.partition_keys: Dagster takes seconds for a rectangle of 100,000 keys.
-    corners = context.partition_key_range
-    return inside_range(
-        context.instance,
-        parse_key(corners.start),
-        parse_key(corners.end),
-        read_work_list(int(work_list)),
-    )
+    return in_order(context.instance, read_work_list(int(work_list)))
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class Launcher:
         Raises:
             ValueError: ``wanted`` is empty or names a place that Dagster does not know.
         """
-        tags = dict(range_tags(self.instance, wanted))
+        tags = dict(range_tags(self.instance, wanted, listed=work_list is not None))
         if work_list is not None:
             tags[WORK_LIST_TAG] = str(work_list)
         return self._run(keys, tags)

@@ -3,6 +3,7 @@
 import dagster as dg
 import pytest
 
+from carbon_assets.orchestration import partitions
 from carbon_assets.orchestration.event_storage import WORK_LIST_TAG, latest_versions
 from carbon_assets.orchestration.events import PartitionEvents, Upstream, latest_version
 from carbon_assets.orchestration.partitions import (
@@ -117,6 +118,20 @@ def test_a_work_list_narrows_the_rectangle(chain: Chain) -> None:
     assert tags[RANGE_START_TAG] == "a-1|2000"
     assert tags[RANGE_END_TAG] == "c-3|2001"
     result = chain.run(LAND_COVER, METRICS, tags=tags)
+    assert partitions_of(result, LAND_COVER) == ["a-1|2001", "c-3|2000"]
+    assert partitions_of(result, METRICS) == ["a-1|2001", "c-3|2000"]
+
+
+def test_a_work_list_too_wide_for_a_rectangle_is_worked_on_whole(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions, "WIDEST_RANGE", 1)
+    wanted = [PlaceVintage("a-1", 2001), PlaceVintage("c-3", 2000)]
+    chain.world.work_lists[7] = wanted
+    tags = {**range_tags(chain.instance, wanted, listed=True), WORK_LIST_TAG: "7"}
+    assert tags[RANGE_START_TAG] == tags[RANGE_END_TAG] == "a-1|2001"
+    result = chain.run(LAND_COVER, METRICS, tags=tags)
+    assert result.success
     assert partitions_of(result, LAND_COVER) == ["a-1|2001", "c-3|2000"]
     assert partitions_of(result, METRICS) == ["a-1|2001", "c-3|2000"]
 

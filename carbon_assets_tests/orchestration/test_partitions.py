@@ -3,6 +3,7 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
+from carbon_assets.orchestration import partitions
 from carbon_assets.orchestration.partitions import (
     FARM,
     RANGE_END_TAG,
@@ -11,7 +12,7 @@ from carbon_assets.orchestration.partitions import (
     add_places,
     bounding_range,
     forget_places,
-    inside_range,
+    in_order,
     parse_key,
     place_vintages,
     range_tags,
@@ -81,17 +82,23 @@ def test_an_unknown_place_or_an_empty_list_has_no_range(instance: dg.DagsterInst
         bounding_range(instance, [])
 
 
-def test_a_work_list_is_cut_to_the_rectangle_and_ordered(instance: dg.DagsterInstance) -> None:
+def test_a_wide_rectangle_is_left_to_the_work_list(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add_places(instance, ["d-4", "c-3", "b-2", "a-1"])
-    wanted = [
-        ("b-2", 2001),
-        ("c-3", 2002),
-        ("c-3", 2001),
-        ("b-2", 2001),
-        ("a-1", 2001),
-        ("d-4", 2001),
-        ("b-2", 1999),
-        ("unknown", 2001),
-    ]
-    found = inside_range(instance, PlaceVintage("c-3", 2000), PlaceVintage("b-2", 2002), wanted)
-    assert found == [("c-3", 2001), ("c-3", 2002), ("b-2", 2001)]
+    wanted = [PlaceVintage("a-1", 2001), PlaceVintage("d-4", 2003)]
+    whole = {RANGE_START_TAG: "d-4|2001", RANGE_END_TAG: "a-1|2003"}
+    monkeypatch.setattr(partitions, "WIDEST_RANGE", 12)
+    assert range_tags(instance, wanted, listed=True) == whole
+    monkeypatch.setattr(partitions, "WIDEST_RANGE", 11)
+    assert range_tags(instance, wanted) == whole
+    assert range_tags(instance, wanted, listed=True) == {
+        RANGE_START_TAG: "d-4|2003",
+        RANGE_END_TAG: "d-4|2003",
+    }
+
+
+def test_a_work_list_is_ordered_and_cut_to_known_places(instance: dg.DagsterInstance) -> None:
+    add_places(instance, ["d-4", "c-3", "b-2", "a-1"])
+    wanted = [("b-2", 2001), ("c-3", 2002), ("c-3", 2001), ("b-2", 2001), ("unknown", 2001)]
+    assert in_order(instance, wanted) == [("c-3", 2001), ("c-3", 2002), ("b-2", 2001)]
