@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from carbon_assets.errors import CatalogueError, PortfolioError
+from carbon_assets.intake.contents import learn
+from carbon_assets.intake.mirroring import remote_hrefs
 from carbon_assets.intake.places import PlaceChanges, save_places
 from carbon_assets.intake.sources import Binding, register
 from carbon_assets.intake.tenancy import ProjectEntry, save_company, save_projects
@@ -22,6 +24,7 @@ from carbon_assets.places.model import Place, PlaceImport, PlaceKind
 from carbon_assets.places.overlaps import Overlap, find_overlaps
 from carbon_assets.provenance.coverage import require_computable
 from carbon_assets.provenance.world import load_companies
+from carbon_assets.rasters.remote.transfer import Progress
 from carbon_assets.reference.biomes import biome, load_biomes, root_to_shoot
 from carbon_assets.reference.catalogue import load_catalogue
 from carbon_assets.reference.metric_types import load_metric_types
@@ -190,7 +193,13 @@ def read_portfolio(path: Path) -> Portfolio:
     return load_yaml_model(path, Portfolio, error=PortfolioError, code="PORTFOLIO_INVALID")
 
 
-def import_portfolio(database: Database, path: Path, *, repair: bool = False) -> Loaded:
+def import_portfolio(
+    database: Database,
+    path: Path,
+    *,
+    repair: bool = False,
+    progress: Progress | None = None,
+) -> Loaded:
     """Bring the database in line with a portfolio file, in one transaction.
 
     What a run would refuse, such as a place outside the rasters, is refused here.
@@ -199,6 +208,7 @@ def import_portfolio(database: Database, path: Path, *, repair: bool = False) ->
         database: The database.
         path: The portfolio file.
         repair: Repair invalid polygons, and store that they were.
+        progress: Told how much of a remote raster has been read.
 
     Raises:
         CarbonAssetsError: Whatever is wrong with the file, its places or its rasters; then
@@ -212,7 +222,9 @@ def import_portfolio(database: Database, path: Path, *, repair: bool = False) ->
         one.raise_if_rejected()
     places = [place for one in imports for place in one.accepted]
     _require_unique(places)
+    bounds = [place.geometry.bbox for place in places]
     seed(database)
+    learn(database, remote_hrefs(bindings, portfolio.vintages, bounds), progress)
     with transaction(database) as connection:
         company_id = save_company(connection, portfolio.company.key, portfolio.company.name)
         projects = save_projects(connection, company_id, _projects(portfolio))
@@ -224,7 +236,6 @@ def import_portfolio(database: Database, path: Path, *, repair: bool = False) ->
             complete=list(PlaceKind),
             imported_from=path.name,
         )
-        bounds = [place.geometry.bbox for place in places]
         register(connection, company_id, bindings, portfolio.vintages, bounds)
         (world,) = load_companies(connection, portfolio.company.key)
         require_computable(connection, world)

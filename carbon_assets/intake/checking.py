@@ -9,6 +9,7 @@ from typing import Any
 from carbon_assets.errors import CarbonAssetsError
 from carbon_assets.intake.files import inspect_file
 from carbon_assets.intake.sources import Binding, WantedFile, wanted_files
+from carbon_assets.rasters.addresses import shown
 from carbon_assets.rasters.registered import Bounds
 
 
@@ -36,7 +37,7 @@ class FileVerdict:
             "band": self.file.band.name,
             "vintage": self.file.vintage,
             "tile": self.file.tile,
-            "href": self.file.href,
+            "href": shown(self.file.href),
             "error": self.error.as_dict() if self.error else None,
         }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,18 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
 from carbon_assets.errors import RasterError
-from carbon_assets.rasters.hashing import FileStamp, content_hash, file_stamp
+from carbon_assets.intake.contents import Content, Looks, content_of, look
+from carbon_assets.rasters.addresses import is_local, require_address
+from carbon_assets.rasters.hashing import file_stamp
 from carbon_assets.rasters.header import Header, check_header, read_header
-from carbon_assets.rasters.integrity import check_integrity
-from carbon_assets.rasters.opening import gdal_session, is_local, open_raster
+from carbon_assets.rasters.integrity import FULL_CHECK_BYTES, check_integrity
+from carbon_assets.rasters.opening import gdal_session, open_raster
 from carbon_assets.rasters.reader import RasterFile
+from carbon_assets.rasters.remote.refusals import changed
+from carbon_assets.rasters.remote.transfer import Progress, fetch, stamp_of
 from carbon_assets.reference.catalogue import Band, SourceVersion
 from carbon_assets.reference.legend import load_legend
-from carbon_assets.store.models import FileHash, RasterAsset
+from carbon_assets.store.models import RasterAsset
 
 
 @dataclass(frozen=True)
@@ -40,23 +46,39 @@ class File:
     tile: str | None
 
 
-def current_file(connection: Connection, file: File, href: str) -> RasterFile:
+def current_file(
+    connection: Connection,
+    file: File,
+    href: str,
+    *,
+    looks: Looks | None = None,
+    progress: Progress | None = None,
+) -> RasterFile:
     """Return a file as it is now; register it if it is new or its bytes changed.
+
+    Args:
+        connection: An open transaction.
+        file: What it is to its source.
+        href: Where it lies.
+        looks: Stamps of remote files that were asked for already.
+        progress: Told how much of a remote file has been read.
 
     Raises:
         RasterError: ``RASTER_MISSING``, ``RASTER_UNREADABLE``, ``RASTER_TRUNCATED``,
-            ``HEADER_MISMATCH``, ``UNKNOWN_CLASS``, ``RASTER_REMOTE``.
+            ``HEADER_MISMATCH``, ``UNKNOWN_CLASS``, or as
+            :func:`carbon_assets.intake.contents.content_of`.
     """
-    require_local(href)
-    digest = content_of(connection, href)
-    row = _known(connection, file, href, digest)
+    content = content_of(connection, href, looks=looks, progress=progress)
+    row = _known(connection, file, href, content.content_hash)
     if row is None:
-        _insert(connection, file, href, digest, inspect_file(file.version, file.band, href))
-        row = _known(connection, file, href, digest)
+        header = inspect_file(file.version, file.band, href, content)
+        _require_still(connection, href, content)
+        _insert(connection, file, href, content, header)
+        row = _known(connection, file, href, content.content_hash)
     if row is None:
         raise LookupError(f"{href} was not registered")
     check_header(Header.from_document(row.header), file.version, file.band, href)
-    return registered_file(file.version, file.band, row)
+    return registered_file(file.version, file.band, row, content.copy)
 
 
 def _known(connection: Connection, file: File, href: str, digest: str) -> Any:
@@ -72,19 +94,10 @@ def _known(connection: Connection, file: File, href: str, digest: str) -> Any:
     ).one_or_none()
 
 
-def content_of(connection: Connection, href: str) -> str:
-    """Content hash, from the cache while size, time, inode and device are the same."""
-    stamp = file_stamp(href)
-    cached = connection.execute(select(FileHash).where(FileHash.href == href)).one_or_none()
-    if cached is not None:
-        seen = FileStamp(cached.device, cached.inode, cached.size_bytes, cached.mtime_ns)
-        if seen == stamp:
-            return str(cached.content_hash)
-    digest = content_hash(href)
-    values = {**asdict(stamp), "content_hash": digest}
-    row = insert(FileHash).values(href=href, **values)
-    connection.execute(row.on_conflict_do_update(index_elements=["href"], set_=values))
-    return digest
+def _require_still(connection: Connection, href: str, content: Content) -> None:
+    """Refuse a file that was replaced between being hashed and being opened."""
+    if content_of(connection, content.copy or href).content_hash != content.content_hash:
+        raise changed(href)
 
 
 def require_unchanged(connection: Connection, files: Iterable[RasterFile]) -> None:
@@ -94,51 +107,83 @@ def require_unchanged(connection: Connection, files: Iterable[RasterFile]) -> No
     name one content and hold the numbers of another.
 
     Raises:
-        RasterError: ``RASTER_CHANGED``, ``RASTER_MISSING``.
+        RasterError: ``RASTER_CHANGED``, or as :func:`carbon_assets.intake.contents.content_of`.
     """
-    for file in {file.href: file for file in files}.values():
-        found = content_of(connection, file.href)
+    read = list({(file.href, file.copy): file for file in files}.values())
+    looks = look(connection, (file.href for file in read if file.is_remote))
+    for file in read:
+        found = content_of(connection, file.copy or file.href, looks=looks).content_hash
         if found != file.content_hash:
             raise RasterError(
                 "RASTER_CHANGED",
                 f"the raster changed while it was read: its bytes were {file.content_hash}, "
                 f"now they are {found}",
-                where=file.href,
+                where=file.copy or file.href,
                 do="run again when nobody writes the file; nothing was recorded",
             )
 
 
-def require_local(href: str) -> None:
-    """Refuse the address of a file on another machine.
-
-    Raises:
-        RasterError: ``RASTER_REMOTE``.
-    """
-    if not is_local(href):
-        raise RasterError(
-            "RASTER_REMOTE",
-            "this version reads rasters from local files only",
-            where=href,
-            do="download the file and name your copy under `hrefs` in the portfolio",
-        )
-
-
-def inspect_file(version: SourceVersion, band: Band, href: str) -> Header:
+def inspect_file(
+    version: SourceVersion, band: Band, href: str, content: Content | None = None
+) -> Header:
     """Open a file, compare its header with the catalogue and decode it as far as is decided.
+
+    Args:
+        version: Catalogue entry.
+        band: Band that the file holds.
+        href: Where it lies.
+        content: What is known of its bytes, which then must be those; None if nothing is.
 
     Raises:
         RasterError: As :func:`current_file`.
     """
-    require_local(href)
+    require_address(href)
     legend = load_legend(version.legend) if version.legend else None
-    with gdal_session(), open_raster(href) as dataset:
+    with (
+        _at_hand(href, content) as (copy, size_bytes),
+        gdal_session(),
+        open_raster(href, copy) as dataset,
+    ):
         header = read_header(dataset, band.index, href)
         check_header(header, version, band, href)
-        check_integrity(dataset, band.index, href, legend, band.nodata)
+        check_integrity(dataset, band.index, href, size_bytes, legend, band.nodata)
     return header
 
 
-def _insert(connection: Connection, file: File, href: str, digest: str, header: Header) -> None:
+@contextmanager
+def _at_hand(href: str, content: Content | None) -> Iterator[tuple[str | None, int]]:
+    """Give the path of a local copy, if one is to be read, and the size of the file.
+
+    A remote file that will be decoded as a whole is fetched in one piece. Of a larger one
+    GDAL reads the header and the directory of its blocks where it lies.
+    """
+    if is_local(href):
+        yield None, file_stamp(href).size_bytes
+    elif content is not None and content.copy is not None:
+        yield content.copy, content.size_bytes
+    else:
+        stamp = stamp_of(href)
+        if stamp.size_bytes <= FULL_CHECK_BYTES:
+            with _fetched(href, content) as path:
+                yield path, stamp.size_bytes
+        else:
+            yield None, stamp.size_bytes
+
+
+@contextmanager
+def _fetched(href: str, content: Content | None) -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "copy.tif")
+        with path.open("w+b") as file:
+            fetched = fetch(href, file=file)
+        if content is not None and fetched.content_hash != content.content_hash:
+            raise changed(href)
+        yield str(path)
+
+
+def _insert(
+    connection: Connection, file: File, href: str, content: Content, header: Header
+) -> None:
     """Store a file; another process may have stored the same one in the meantime."""
     row = insert(RasterAsset).values(
         raster_source_id=file.source_id,
@@ -146,15 +191,24 @@ def _insert(connection: Connection, file: File, href: str, digest: str, header: 
         vintage=file.vintage,
         tile=file.tile,
         href=href,
-        content_hash=digest,
-        size_bytes=Path(href).stat().st_size,
+        content_hash=content.content_hash,
+        size_bytes=content.size_bytes,
         header=header.as_document(),
     )
     connection.execute(row.on_conflict_do_nothing())
 
 
-def registered_file(version: SourceVersion, band: Band, row: Any) -> RasterFile:
-    """Place a file as its row of ``raster_assets`` describes it, without opening it."""
+def registered_file(
+    version: SourceVersion, band: Band, row: Any, copy: str | None = None
+) -> RasterFile:
+    """Place a file as its row of ``raster_assets`` describes it, without opening it.
+
+    Args:
+        version: Catalogue entry.
+        band: Band that the file holds.
+        row: Row of ``raster_assets``.
+        copy: Path of a local copy with the same bytes, to be read in its place.
+    """
     header = Header.from_document(row.header)
     lattice = header.lattice(version)
     return RasterFile(
@@ -167,4 +221,5 @@ def registered_file(version: SourceVersion, band: Band, row: Any) -> RasterFile:
         dtype=header.dtype,
         nodata=header.nodata,
         block=(header.block_height, header.block_width),
+        copy=copy,
     )

@@ -11,8 +11,11 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from carbon_assets.errors import CatalogueError
+from carbon_assets.intake.contents import look
 from carbon_assets.intake.files import File, current_file
+from carbon_assets.rasters.addresses import require_address
 from carbon_assets.rasters.registered import Bounds, RegisteredSource, SourceFile
+from carbon_assets.rasters.remote.transfer import Progress
 from carbon_assets.reference.catalogue import Band, SourceVersion
 from carbon_assets.store.models import RasterDataSource, SourceBinding
 
@@ -31,6 +34,8 @@ def register(
     bindings: Sequence[Binding],
     vintages: Iterable[int],
     bounds: Sequence[Bounds],
+    *,
+    progress: Progress | None = None,
 ) -> dict[str, RegisteredSource]:
     """Register the sources of a company in the caller's transaction.
 
@@ -40,21 +45,33 @@ def register(
         bindings: What feeds each slot.
         vintages: Vintages that must be there.
         bounds: Bounds of the places, to know which tiles are needed.
+        progress: Told how much of a remote file has been read.
 
     Raises:
         CatalogueError: ``SOURCE_REDEFINED`` if a version says something else than when it was
             first registered, ``VINTAGE_UNAVAILABLE``.
-        RasterError: ``RASTER_MISSING``, ``RASTER_UNREADABLE``, ``RASTER_TRUNCATED``,
-            ``HEADER_MISMATCH``, ``UNKNOWN_CLASS``.
+        RasterError: As :func:`carbon_assets.intake.files.current_file`.
     """
     found = {}
     for binding in bindings:
         version = binding.version
+        require_addresses(version)
         source_id = _save_version(connection, version)
-        files = tuple(_files(connection, source_id, version, vintages, bounds))
+        files = tuple(_files(connection, source_id, version, vintages, bounds, progress))
         _save_binding(connection, company_id, binding, source_id, manifest_hash(files))
         found[binding.slot] = RegisteredSource(source_id, version, files)
     return found
+
+
+def require_addresses(version: SourceVersion) -> None:
+    """Refuse a version whose addresses may not be used, whichever year or tile is filled in.
+
+    Raises:
+        RasterError: As :func:`carbon_assets.rasters.addresses.require_address`.
+    """
+    for band in version.bands:
+        if band.href is not None:
+            require_address(band.href.replace("{vintage}", "2000").replace("{tile}", "tile"))
 
 
 def _save_binding(
@@ -75,12 +92,40 @@ def _save_binding(
     connection.execute(
         row.on_conflict_do_update(index_elements=["company_id", "slot"], set_=values)
     )
-    connection.execute(
-        update(RasterDataSource)
-        .where(RasterDataSource.id == source_id)
-        .where(RasterDataSource.manifest_hash != manifest)
+    for changed in {source_id} | ({saved.raster_source_id} if saved is not None else set()):
+        _renew_manifest(connection, changed)
+
+
+def renew_binding(connection: Connection, company_id: int, slot: str, manifest: str) -> None:
+    """Store the manifest of a binding whose files are others now."""
+    renewed = connection.execute(
+        update(SourceBinding)
+        .where(SourceBinding.company_id == company_id, SourceBinding.slot == slot)
+        .where(SourceBinding.manifest_hash != manifest)
         .values(manifest_hash=manifest)
+        .returning(SourceBinding.raster_source_id)
     )
+    for source_id in renewed.scalars().all():
+        _renew_manifest(connection, source_id)
+
+
+def _renew_manifest(connection: Connection, source_id: int) -> None:
+    """Store what all bindings of a source together hold: one manifest, or a hash of several."""
+    manifests = connection.execute(
+        select(SourceBinding.manifest_hash)
+        .where(SourceBinding.raster_source_id == source_id)
+        .distinct()
+        .order_by(SourceBinding.manifest_hash)
+    )
+    held = list(manifests.scalars().all())
+    if held:
+        manifest = held[0] if len(held) == 1 else _hash_of(held)
+        connection.execute(
+            update(RasterDataSource)
+            .where(RasterDataSource.id == source_id)
+            .where(RasterDataSource.manifest_hash != manifest)
+            .values(manifest_hash=manifest)
+        )
 
 
 def bound_sources(connection: Connection, company_id: int) -> list[Binding]:
@@ -105,11 +150,14 @@ def _files(
     version: SourceVersion,
     vintages: Iterable[int],
     bounds: Sequence[Bounds],
+    progress: Progress | None,
 ) -> Iterator[SourceFile]:
-    for wanted in wanted_files(version, vintages, bounds):
-        file = File(source_id, version, wanted.band, wanted.vintage, wanted.tile)
-        registered = current_file(connection, file, wanted.href)
-        yield SourceFile(wanted.band.name, wanted.year, wanted.tile, registered)
+    wanted = list(wanted_files(version, vintages, bounds))
+    looks = look(connection, (one.href for one in wanted))
+    for one in wanted:
+        file = File(source_id, version, one.band, one.vintage, one.tile)
+        registered = current_file(connection, file, one.href, looks=looks, progress=progress)
+        yield SourceFile(one.band.name, one.year, one.tile, registered)
 
 
 @dataclass(frozen=True)
@@ -152,7 +200,15 @@ def wanted_files(
 
 def manifest_hash(files: Iterable[SourceFile]) -> str:
     """``sha256:…`` over the contents of a source's files: its data version in Dagster."""
-    lines = sorted(f"{f.band} {f.year} {f.tile} {f.file.content_hash}" for f in files)
+    return manifest_of((f.band, f.year, f.tile, f.file.content_hash) for f in files)
+
+
+def manifest_of(files: Iterable[tuple[str, int, str | None, str]]) -> str:
+    """The same, of band, year, tile and content hash of each file."""
+    return _hash_of(sorted(" ".join(map(str, file)) for file in files))
+
+
+def _hash_of(lines: Iterable[str]) -> str:
     return f"sha256:{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()}"
 
 

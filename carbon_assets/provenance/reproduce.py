@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from carbon_assets.errors import CarbonAssetsError, ProvenanceError
-from carbon_assets.intake.files import content_of, registered_file
+from carbon_assets.intake.contents import content_of, copy_of
+from carbon_assets.intake.files import registered_file
 from carbon_assets.provenance.expectation import code_of
 from carbon_assets.provenance.fingerprint import as_text
 from carbon_assets.rasters.opening import gdal_session
@@ -211,7 +212,8 @@ class Inputs:
                 text(
                     "SELECT h.fingerprint, p.document FROM partition_history AS h"
                     " JOIN partition_inputs AS p ON p.id = h.inputs_id"
-                    " WHERE h.farm_id = :place"
+                    " JOIN asset_keys AS a ON a.id = h.asset_id"
+                    " WHERE h.subject_id = :place AND a.key LIKE 'raster_aggregates/%'"
                 ),
                 {"place": computation.geometry_id},
             )
@@ -254,14 +256,16 @@ class Inputs:
         version = SourceVersion.model_validate(rows[0].catalogue)
         files = []
         for row in {row.id: row for row in rows}.values():
-            self._require_same(row)
-            file = registered_file(version, version.band(row.band), row)
+            copy = copy_of(self._connection, row.content_hash)
+            if copy is None:
+                self._require_same(row)
+            file = registered_file(version, version.band(row.band), row, copy)
             files.append(SourceFile(row.band, version.epoch or row.vintage, row.tile, file))
         return RegisteredSource(rows[0].raster_source_id, version, tuple(files))
 
     def _require_same(self, row: Any) -> None:
         if row.href not in self._contents:
-            self._contents[row.href] = content_of(self._connection, row.href)
+            self._contents[row.href] = content_of(self._connection, row.href).content_hash
         found = self._contents[row.href]
         if found != row.content_hash:
             raise ProvenanceError(

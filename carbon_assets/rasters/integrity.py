@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,15 +25,17 @@ def check_integrity(
     dataset: DatasetReader,
     index: int,
     href: str,
+    size_bytes: int,
     legend: Legend | None,
     nodata: Iterable[float] = (),
 ) -> None:
-    """Check a local raster as far as its size allows.
+    """Check a raster as far as its size allows.
 
     Args:
         dataset: The open raster.
         index: Number of the band.
         href: Where it lies.
+        size_bytes: Length of the file.
         legend: Legend of a class map, whose ids are then checked.
         nodata: Values that the catalogue declares to mean no data; the header's tag joins them.
 
@@ -43,9 +44,8 @@ def check_integrity(
             ``RASTER_UNREADABLE`` if a block does not decode, ``UNKNOWN_CLASS`` if a class id
             is not in the legend.
     """
-    size = Path(href).stat().st_size
-    _check_blocks(dataset, index, href, size)
-    if size <= FULL_CHECK_BYTES:
+    _check_blocks(dataset, index, href, size_bytes)
+    if size_bytes <= FULL_CHECK_BYTES:
         tag = dataset.nodatavals[index - 1]
         _check_pixels(dataset, index, href, legend, {*nodata, tag})
 

@@ -11,7 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from carbon_assets.errors import RasterError
+from carbon_assets.rasters.addresses import is_local
 from carbon_assets.rasters.opening import open_raster, unreadable
+from carbon_assets.rasters.remote.handles import REMOTE_HANDLES
+from carbon_assets.rasters.remote.transfer import pause
 from carbon_assets.science.zonal.grid import Lattice, Window
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_OPEN = 64
 """Files kept open at once."""
+REMOTE_ATTEMPTS = 4
+"""Attempts to read a window of a remote file, each on a fresh handle."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class RasterFile:
         href: Path or URL.
         index: Band number in the file.
         content_hash: ``sha256:…`` of the bytes.
+        copy: Path of a local file with the same bytes, which is read instead; or None.
         lattice: Grid of the source version.
         window: The file's place on the lattice.
         dtype: Native data type.
@@ -46,29 +52,50 @@ class RasterFile:
     dtype: str
     nodata: float | None
     block: tuple[int, int]
+    copy: str | None = None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether its blocks come over the network."""
+        return self.copy is None and not is_local(self.href)
 
 
 class OpenRasters:
     """Datasets kept open over a run; decoded blocks stay in GDAL's own bounded cache."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[str, DatasetReader] = OrderedDict()
+        self._open: OrderedDict[tuple[str, str | None], DatasetReader] = OrderedDict()
 
     def __enter__(self) -> OpenRasters:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for dataset in self._open.values():
-            dataset.close()
-        self._open.clear()
+        while self._open:
+            self._close(next(iter(self._open)))
 
-    def _dataset(self, href: str) -> DatasetReader:
-        if href not in self._open:
+    def _dataset(self, file: RasterFile) -> DatasetReader:
+        key = (file.href, file.copy)
+        if key not in self._open:
             while len(self._open) >= MAX_OPEN:
-                self._open.popitem(last=False)[1].close()
-            self._open[href] = open_raster(href)
-        self._open.move_to_end(href)
-        return self._open[href]
+                self._close(next(iter(self._open)))
+            if file.is_remote:
+                REMOTE_HANDLES.add(file.href, file.content_hash)
+            try:
+                self._open[key] = open_raster(file.href, file.copy)
+            except BaseException:
+                if file.is_remote:
+                    REMOTE_HANDLES.remove(file.href)
+                raise
+        self._open.move_to_end(key)
+        return self._open[key]
+
+    def _close(self, key: tuple[str, str | None]) -> None:
+        dataset = self._open.pop(key, None)
+        if dataset is not None:
+            dataset.close()
+            href, copy = key
+            if copy is None and not is_local(href):
+                REMOTE_HANDLES.remove(href)
 
     def read(
         self, files: Sequence[RasterFile], window: Window
@@ -84,7 +111,8 @@ class OpenRasters:
             when every cell is held; raw values there are 0 and mean nothing).
 
         Raises:
-            RasterError: ``RASTER_UNREADABLE`` if a block cannot be decoded.
+            RasterError: ``RASTER_UNREADABLE`` if a block cannot be decoded,
+                ``RASTER_UNREACHABLE`` if a remote one cannot be had after several attempts.
         """
         if len(files) == 1 and files[0].window.contains(window):
             return self._read(files[0], window), None
@@ -99,6 +127,19 @@ class OpenRasters:
         return values, outside if outside.any() else None
 
     def _read(self, file: RasterFile, window: Window) -> npt.NDArray[Any]:
+        if not file.is_remote:
+            return self._read_once(file, window)
+        for attempt in range(REMOTE_ATTEMPTS - 1):
+            try:
+                return self._read_once(file, window)
+            except RasterError as error:
+                if error.code != "RASTER_UNREACHABLE":
+                    raise
+                self._close((file.href, file.copy))
+                pause(attempt)
+        return self._read_once(file, window)
+
+    def _read_once(self, file: RasterFile, window: Window) -> npt.NDArray[Any]:
         from rasterio.errors import RasterioError
         from rasterio.windows import Window as FileWindow
 
@@ -107,9 +148,9 @@ class OpenRasters:
         values = np.empty((1, window.height, window.width), np.dtype(file.dtype))
         part = FileWindow(cols.start, rows.start, window.width, window.height)
         try:
-            self._dataset(file.href).read([file.index], window=part, out=values)
+            self._dataset(file).read([file.index], window=part, out=values)
         except RasterioError as error:
-            raise unreadable(file.href, error) from error
+            raise unreadable(file.href, error, file.copy) from error
         return np.asarray(values[0])
 
 

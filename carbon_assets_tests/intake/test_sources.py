@@ -13,7 +13,7 @@ from rasterio.transform import Affine
 from sqlalchemy import text
 
 from carbon_assets.errors import CarbonAssetsError
-from carbon_assets.intake import files as file_intake
+from carbon_assets.intake import contents
 from carbon_assets.intake.files import require_unchanged
 from carbon_assets.intake.sources import manifest_hash
 from carbon_assets.portfolio import import_portfolio
@@ -38,13 +38,13 @@ def rows(database: Database, query: str) -> list[tuple[Any, ...]]:
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files whose bytes were read."""
     read: list[str] = []
-    original = file_intake.content_hash
+    original = contents.content_hash
 
     def counted(path: str) -> str:
         read.append(Path(path).name)
         return original(path)
 
-    monkeypatch.setattr(file_intake, "content_hash", counted)
+    monkeypatch.setattr(contents, "content_hash", counted)
     return read
 
 
@@ -197,11 +197,15 @@ def test_other_ways_in_which_a_file_is_refused(fresh_database: Database, files: 
     path.unlink()
     assert code() == "RASTER_MISSING"
     files.map(2017, 3)
-    files.portfolio["sources"]["land_cover"]["hrefs"] = {
-        "class": "https://example.org/{vintage}.tif"
-    }
-    files.save()
-    assert code() == "RASTER_REMOTE"
+    for href, refusal in (
+        ("ftp://example.org/{vintage}.tif", "RASTER_ADDRESS_INVALID"),
+        ("/vsizip//data/{vintage}.zip/a.tif", "RASTER_ADDRESS_INVALID"),
+        ("http://example.org/{vintage}.tif", "RASTER_ADDRESS_INSECURE"),
+        ("https://me:secret@example.org/{vintage}.tif", "RASTER_ADDRESS_CREDENTIALS"),
+    ):
+        files.portfolio["sources"]["land_cover"]["hrefs"] = {"class": href}
+        files.save()
+        assert code() == refusal
     files.portfolio["sources"]["land_cover"]["hrefs"] = {}
     files.portfolio["vintages"] = [2016, 2021]
     files.save()

@@ -14,7 +14,7 @@ from carbon_assets.errors import RasterError
 from carbon_assets.rasters import integrity
 from carbon_assets.rasters.hashing import content_hash, file_stamp
 from carbon_assets.rasters.integrity import check_integrity
-from carbon_assets.rasters.opening import gdal_name, is_local, open_raster
+from carbon_assets.rasters.opening import open_raster
 from carbon_assets.reference.legend import load_legend
 from carbon_assets.science.zonal.grid import Lattice, Window
 from carbon_assets_tests.rasters.writing import write
@@ -31,7 +31,8 @@ def classes() -> np.ndarray:
 
 def check(path: str, *, legend: bool = True) -> None:
     with open_raster(path) as dataset:
-        check_integrity(dataset, 1, path, LEGEND if legend else None)
+        size = Path(path).stat().st_size
+        check_integrity(dataset, 1, path, size, LEGEND if legend else None)
 
 
 def test_a_sound_file_passes(tmp_path: Path, classes: np.ndarray) -> None:
@@ -82,7 +83,7 @@ def test_an_id_that_the_catalogue_declares_nodata_is_known(
     classes[3, 5:9] = 77
     path = write(tmp_path / "a.tif", classes, LATTICE, WINDOW)
     with open_raster(path) as dataset:
-        check_integrity(dataset, 1, path, LEGEND, [77.0])
+        check_integrity(dataset, 1, path, Path(path).stat().st_size, LEGEND, [77.0])
 
 
 def test_other_formats_and_missing_files_are_refused(tmp_path: Path) -> None:
@@ -119,11 +120,3 @@ def test_a_hash_is_of_the_bytes(tmp_path: Path) -> None:
     other.write_bytes(b"x" * 2_999_999 + b"y")
     assert content_hash(str(one)) != content_hash(str(other))
     assert file_stamp(str(other)) != before
-
-
-def test_names_for_gdal() -> None:
-    assert gdal_name("https://a.org/b.tif") == "/vsicurl/https://a.org/b.tif"
-    assert gdal_name("s3://bucket/b.tif") == "/vsis3/bucket/b.tif"
-    assert gdal_name("/data/b.tif") == "/data/b.tif"
-    assert is_local("/data/b.tif")
-    assert not is_local("s3://bucket/b.tif")

@@ -21,6 +21,7 @@ from carbon_assets.store.models.rasters import (
     RasterAsset,
     RasterDataSource,
 )
+from carbon_assets.store.models.remote import RasterCopy, RemoteFile
 from carbon_assets.store.models.state import (
     AssetAnnouncement,
     AssetKey,
@@ -60,7 +61,9 @@ __all__ = [
     "RasterAggregate",
     "RasterAggregateInput",
     "RasterAsset",
+    "RasterCopy",
     "RasterDataSource",
+    "RemoteFile",
     "RunWorker",
     "SourceBinding",
     "Upload",
