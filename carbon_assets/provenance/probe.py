@@ -47,7 +47,7 @@ def _polygon() -> shapely.Polygon:
 def _feed(total: hashlib._Hash, cells: Cells, lattice: Lattice) -> None:
     values = np.sin(cells.index * 0.37) ** 2
     by = Grouping((cells.index % 5).astype(np.int32), 5)
-    found = moments(Sample(values, cells.area_m2), by)
+    found = moments([(Sample(values, cells.area_m2), by)])
     for array in (cells.coverage, cells.area_m2, found.total, found.square, found.minimum):
         total.update(np.ascontiguousarray(array).tobytes())
     total.update(repr(percentile(values, cells.area_m2, 0.95)).encode())

@@ -19,7 +19,7 @@ from carbon_assets.runners.declaration import Setting
 from carbon_assets.runners.gather import Strip
 from carbon_assets.runners.histogram import HistogramReducer
 from carbon_assets.runners.inputs import Inputs, Reducer
-from carbon_assets.runners.receipts import PartitionReceipts
+from carbon_assets.runners.receipts import PartitionReceipts, Read, Receipt
 from carbon_assets.runners.statistics import StatisticsReducer
 from carbon_assets.science.zonal.cells import on_lattice, place_outline, strips
 from carbon_assets.science.zonal.grid import Lattice
@@ -55,35 +55,39 @@ def compute_place(
     vintages = sorted(vintages)
     zone = bound.zone(place.setting, place.bounds)
     lattice = finest_lattice(bound)
-    work = {vintage: list(_reducers(bound, zone, vintage)) for vintage in vintages}
+    reducers = list(_reducers(bound, zone, vintages))
     for cells in strips(place_outline(shapely.from_wkb(place.wkb), lattice), lattice):
         strip = Strip(cells, lattice, rasters)
-        for reducers in work.values():
-            for _, reducer in reducers:
-                reducer.add(strip)
-    return [_finish(place.place_id, vintage, reducers) for vintage, reducers in work.items()]
+        for _, reducer in reducers:
+            reducer.add(strip)
+    return _partitions(place.place_id, vintages, reducers)
 
 
-def _finish(
-    place_id: int, vintage: int, reducers: Sequence[tuple[Inputs, Reducer]]
-) -> PartitionReceipts:
-    made = [(receipt, tuple(inputs.seen)) for inputs, one in reducers for receipt in one.receipts()]
-    return PartitionReceipts(
-        place_id=place_id,
-        vintage=vintage,
-        receipts=tuple(receipt for receipt, _ in made),
-        read=tuple(read for _, read in made),
-    )
-
-
-def _reducers(bound: BoundRunner, zone: Zone, vintage: int) -> Iterator[tuple[Inputs, Reducer]]:
-    """Reducers of a partition, each with a note of the rasters that it alone reads."""
+def _reducers(
+    bound: BoundRunner, zone: Zone, vintages: Sequence[int]
+) -> Iterator[tuple[list[Inputs], Reducer]]:
+    """Reducers of a place, each with notes of the rasters that it alone reads per vintage."""
     for quantity in bound.quantities(zone):
-        inputs = Inputs(bound, zone, vintage)
+        inputs = [Inputs(bound, zone, vintage) for vintage in vintages]
         yield inputs, StatisticsReducer(inputs, quantity)
     if bound.runner.histogram_metric:
-        inputs = Inputs(bound, zone, vintage)
+        inputs = [Inputs(bound, zone, vintage) for vintage in vintages]
         yield inputs, HistogramReducer(inputs, bound.runner.histogram_metric)
+
+
+def _partitions(
+    place_id: int, vintages: Sequence[int], reducers: Iterable[tuple[Sequence[Inputs], Reducer]]
+) -> list[PartitionReceipts]:
+    made: list[list[Receipt]] = [[] for _ in vintages]
+    read: list[list[Read]] = [[] for _ in vintages]
+    for inputs, reducer in reducers:
+        for at, receipts in enumerate(reducer.receipts()):
+            made[at] += receipts
+            read[at] += [tuple(inputs[at].seen)] * len(receipts)
+    return [
+        PartitionReceipts(place_id, vintage, tuple(receipts), tuple(seen))
+        for vintage, receipts, seen in zip(vintages, made, read, strict=True)
+    ]
 
 
 def finest_lattice(bound: BoundRunner) -> Lattice:

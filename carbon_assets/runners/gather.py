@@ -72,7 +72,7 @@ class Strip:
     @cached_property
     def extent(self) -> Extent:
         """Cells and ground of the strip; the same for every raster."""
-        return extent(self.whole, self.cells.columns)
+        return extent([self.whole], self.cells.columns)
 
     def raw(self, files: Files) -> Raw:
         """Raw values of a band under each cell."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -30,7 +31,7 @@ class Layer:
 
 @dataclass
 class Inputs:
-    """What one reducer of a place and vintage reads.
+    """What one reducer reads for one partition.
 
     Attributes:
         bound: The runner with its sources.
@@ -52,10 +53,10 @@ class Inputs:
 
 
 class Reducer(Protocol):
-    """Takes in a place's strips, then gives its receipts."""
+    """Takes in a place's strips, then gives the receipts of its partitions."""
 
     def add(self, strip: Strip) -> None:
         """Take in one strip."""
 
-    def receipts(self) -> list[Receipt]:
-        """Return the receipts of all strips."""
+    def receipts(self) -> Iterator[list[Receipt]]:
+        """Give the receipts of all strips, partition by partition."""

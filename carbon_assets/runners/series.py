@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -34,41 +34,53 @@ def sample_of(strip: Strip, values: Floats, missing: Mask | None) -> Sample:
 
 
 class Series:
-    """Running moments of one quantity by group; keeps the cells only for percentiles."""
+    """Running moments of one quantity in several partitions; keeps cells only for percentiles.
 
-    def __init__(self, groups: int, methods: set[Method]) -> None:
+    Args:
+        partitions: Number of partitions.
+        groups: Number of groups in each.
+        methods: What is wanted of the quantity.
+    """
+
+    def __init__(self, partitions: int, groups: int, methods: set[Method]) -> None:
         self._extremes = bool(methods & {"min", "max"})
         self._keep = bool(methods & PERCENTILES.keys())
-        self._kept: list[tuple[Floats, Floats, Groups]] = []
-        self._whole = Moments.empty(1)
-        self._moments = Moments.empty(groups)
+        self._kept: list[list[tuple[Floats, Floats, Groups]]] = [[] for _ in range(partitions)]
+        self._whole = Moments.empty(partitions)
+        self._moments = Moments.empty(partitions * groups)
 
-    def add(self, strip: Strip, key: Hashable, data: Sample, by: Grouping) -> None:
+    def add(self, strip: Strip, samples: Sequence[Sample], groupings: Sequence[Grouping]) -> None:
         """Take in one strip.
 
         Args:
             strip: The strip.
-            key: What tells the data from other data of the strip.
-            data: The quantity.
-            by: Groups of the strip's cells.
+            samples: The quantity in each partition; the same object where it is the same.
+            groupings: Groups of the strip's cells in each partition.
         """
-        self._whole += strip.keep(("whole", key), lambda: self._reduce(data, strip.whole))
-        self._moments += self._reduce(data, by)
+        self._whole += self._of_whole(strip, samples)
+        parts = list(zip(samples, groupings, strict=True))
+        self._moments += moments(parts, extremes=self._extremes)
         if self._keep:
-            held = np.flatnonzero(data.area_m2)
-            self._kept.append((data.values[held], data.area_m2[held], by.group[held]))
+            for kept, (sample, by) in zip(self._kept, parts, strict=True):
+                held = np.flatnonzero(sample.area_m2)
+                kept.append((sample.values[held], sample.area_m2[held], by.group[held]))
 
-    def _reduce(self, data: Sample, by: Grouping) -> Moments:
-        return moments(data, by, extremes=self._extremes)
+    def _of_whole(self, strip: Strip, samples: Sequence[Sample]) -> Moments:
+        """Moments over all cells, one per partition; a static quantity is reduced once."""
+        distinct = {id(sample): sample for sample in samples}
+        found = moments([(s, strip.whole) for s in distinct.values()], extremes=self._extremes)
+        at = {number: position for position, number in enumerate(distinct)}
+        return found.select(np.array([at[id(sample)] for sample in samples]))
 
-    def moments(self, chosen: Ints) -> Moments:
-        """Moments of the whole, then of the chosen groups."""
-        return self._whole.with_groups(self._moments.select(chosen))
+    def moments(self) -> Moments:
+        """Moments of the whole in each partition, then of the groups of each partition."""
+        return self._whole.with_groups(self._moments)
 
-    def percentiles(self, share: float, chosen: Ints) -> Floats:
-        """Percentile over the whole, then over the chosen groups; NaN without data."""
-        if not self._kept:
+    def percentiles(self, share: float, partition: int, chosen: Ints) -> Floats:
+        """Percentile over the whole of a partition, then over the chosen groups; NaN without."""
+        kept = self._kept[partition]
+        if not kept:
             return np.full(len(chosen) + 1, np.nan)
-        values, area, groups = (np.concatenate(one) for one in zip(*self._kept, strict=True))
+        values, area, groups = (np.concatenate(one) for one in zip(*kept, strict=True))
         cells = [np.ones(len(groups), dtype=bool), *(groups == one for one in chosen)]
         return np.array([percentile(values[one], area[one], share) for one in cells])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,9 +35,10 @@ class Strata:
     groups: Numbers
     legend: str
 
-    def filter_of(self, group: int) -> dict[str, str]:
-        """The ``stratum_filter`` of a group."""
-        return {self.axis: self.terms[group]}
+    @cached_property
+    def filters(self) -> tuple[dict[str, str], ...]:
+        """The ``stratum_filter`` of each group."""
+        return tuple({self.axis: term} for term in self.terms)
 
     def group_of(
         self, classes: npt.NDArray[Any], outside: npt.NDArray[np.bool_] | None, href: str

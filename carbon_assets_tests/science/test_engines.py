@@ -100,7 +100,7 @@ def test_moments_equal_exactextracts(name: str, dtype: str) -> None:
     theirs = plane_extract(source, shapes_of(name), wanted, plane_source(area))
     compared = 0
     for numbers, share, covered, found in shared(name, values, area, dtype, theirs):
-        one = moments(Sample(numbers, covered), Grouping(np.zeros(len(numbers), dtype=np.int32), 1))
+        one = moments([(Sample(numbers, covered), Grouping(np.zeros(len(numbers), np.int32), 1))])
         close = {"rel": 1e-9, "abs": 1e-9 * np.abs(numbers).max()}
         assert one.mean[0] == pytest.approx(found["weighted_mean"], **close)
         assert one.std[0] == pytest.approx(found["weighted_stdev"], **close)
@@ -154,7 +154,7 @@ def test_class_areas_equal_exactextracts(name: str) -> None:
     for (cell, share), found in zip(engine_coverage(name), theirs, strict=True):
         group = values.ravel()[cell].astype(np.int32)
         columns = np.column_stack([np.ones(len(cell)), share, share * area.ravel()[cell]])
-        ours = extent(Grouping(group, 8), columns)
+        ours = extent([Grouping(group, 8)], columns)
         present = np.flatnonzero(ours.cells)
         order = np.argsort(found["unique"])
         assert found["unique"][order].tolist() == present.tolist()

@@ -32,11 +32,11 @@ def sample(seed: int, count: int = 5000) -> tuple[Floats, np.ndarray, Floats]:
 
 
 def of(values: Floats, group: np.ndarray, area: Floats, groups: int) -> Moments:
-    return moments(Sample(values, area), Grouping(group, groups))
+    return moments([(Sample(values, area), Grouping(group, groups))])
 
 
 def reach(group: np.ndarray, share: Floats, area: Floats, groups: int) -> Extent:
-    return extent(Grouping(group, groups), np.column_stack([np.ones(len(share)), share, area]))
+    return extent([Grouping(group, groups)], np.column_stack([np.ones(len(share)), share, area]))
 
 
 def document(found: Moments | Extent) -> dict[str, list[float]]:
@@ -79,7 +79,7 @@ def test_cells_without_data_are_left_out() -> None:
     held = np.delete(np.arange(len(values)), missing)
     filled, covered = values.copy(), area.copy()
     filled[missing], covered[missing] = values[held[0]], 0.0
-    found = moments(Sample(filled, covered, missing), Grouping(group, GROUPS))
+    found = moments([(Sample(filled, covered, missing), Grouping(group, GROUPS))])
     expected = of(values[held], group[held], area[held], GROUPS)
     for name, wanted in document(expected).items():
         np.testing.assert_allclose(getattr(found, name), wanted, rtol=1e-12)

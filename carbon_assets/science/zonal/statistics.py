@@ -7,7 +7,7 @@ does not depend on the machine, nor on which other groups are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from itertools import starmap
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from carbon_assets.science.zonal.grid import Floats
-from carbon_assets.science.zonal.sums import Grouping, Groups, Ints
+from carbon_assets.science.zonal.sums import Grouping, Ints
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,14 @@ class Extent:
         return Extent(*_joined(self, other))
 
 
-def extent(by: Grouping, columns: Floats) -> Extent:
-    """Return the extent of each group.
+def extent(parts: Sequence[Grouping], columns: Floats) -> Extent:
+    """Return the extent of every group, those of each part after those of the one before.
 
     Args:
-        by: The groups.
+        parts: The same cells in several groupings.
         columns: 1, covered share and covered area in m² of each cell, as ``Cells.columns``.
     """
-    count, coverage, area_m2 = by.sum(columns).T
+    count, coverage, area_m2 = np.concatenate([by.sum(columns) for by in parts]).T
     return Extent(count.astype(np.int64), coverage, area_m2)
 
 
@@ -212,48 +212,61 @@ CANCELLED = 1e-3
 more than three of its sixteen digits would be lost, and it is summed again about the mean."""
 
 
-def moments(sample: Sample, by: Grouping, *, extremes: bool = True) -> Moments:
-    """Reduce a quantity over groups of its cells.
+def moments(parts: Sequence[tuple[Sample, Grouping]], *, extremes: bool = True) -> Moments:
+    """Reduce quantities over groups of their cells.
 
     Sums are of differences from the first value: a constant has itself as its mean and a
     deviation of zero, and large values do not swallow small differences.
 
     Args:
-        sample: The quantity.
-        by: The groups of the same cells.
+        parts: Quantities, each with groups of its cells.
         extremes: Whether minimum and maximum are wanted; they cost a sort.
+
+    Returns:
+        The moments of every group, those of each part after those of the one before.
     """
-    count, area, first, second = by.sum(sample.columns).T
+    sums = np.concatenate([by.sum(sample.columns) for sample, by in parts])
+    count, area, first, second = sums.T
     shift = _divide(first, area)
     square = np.where(area > 0.0, second - shift * first, 0.0)
     cancelled = square < CANCELLED * second
     if cancelled.any():
-        square = np.where(cancelled, _square_about(shift, sample, by), square)
+        square = np.where(cancelled, _squares_about(shift, parts), square)
+    pivot = np.repeat([sample.pivot for sample, _ in parts], [by.groups for _, by in parts])
     cells = count.astype(np.int64)
-    low, high = _extremes(sample, by.group, cells) if extremes else _no_extremes(by.groups)
-    return Moments(cells, area, sample.pivot + shift, square, low, high)
+    low, high = _extremes(parts) if extremes else _no_extremes(len(cells))
+    return Moments(cells, area, pivot + shift, square, low, high)
 
 
-def _square_about(shift: Floats, sample: Sample, by: Grouping) -> Floats:
+def _squares_about(shift: Floats, parts: Sequence[tuple[Sample, Grouping]]) -> Floats:
     """Integral of the squared difference from each group's mean, given as shift of the pivot."""
-    apart = sample.apart - np.nan_to_num(shift).take(by.group)
-    return by.sum((apart * apart * sample.area_m2)[:, np.newaxis])[:, 0]
+    found, start = [], 0
+    for sample, by in parts:
+        mean = np.nan_to_num(shift[start : start + by.groups])
+        apart = sample.apart - mean.take(by.group)
+        found.append(by.sum((apart * apart * sample.area_m2)[:, np.newaxis])[:, 0])
+        start += by.groups
+    return np.concatenate(found)
 
 
 def _no_extremes(groups: int) -> tuple[Floats, Floats]:
     return np.full(groups, np.inf), np.full(groups, -np.inf)
 
 
-def _extremes(sample: Sample, group: Groups, cells: Ints) -> tuple[Floats, Floats]:
-    """Smallest and largest value of each group; ``cells`` counts those with data."""
-    low, high = _no_extremes(len(cells))
-    values = sample.values
+def _extremes(parts: Iterable[tuple[Sample, Grouping]]) -> tuple[Floats, Floats]:
+    """Smallest and largest value of each group, over the cells with data."""
+    lows, highs = zip(*(_extremes_of(sample, by) for sample, by in parts), strict=True)
+    return np.concatenate(lows), np.concatenate(highs)
+
+
+def _extremes_of(sample: Sample, by: Grouping) -> tuple[Floats, Floats]:
+    low, high = _no_extremes(by.groups)
+    values, group = sample.values, by.group
     if sample.missing is not None:
         values, group = np.delete(values, sample.missing), np.delete(group, sample.missing)
     if len(values):
         order = np.argsort(group, kind="stable")
-        present = np.flatnonzero(cells)
-        first = (np.cumsum(cells) - cells)[present]
+        present, first = np.unique(group[order], return_index=True)
         low[present] = np.minimum.reduceat(values[order], first)
         high[present] = np.maximum.reduceat(values[order], first)
     return low, high
