@@ -107,7 +107,9 @@ def _carbon(path: str) -> dict[str, Any]:
         "title": "Generated carbon density",
         "licence": "none",
         "citation": "generated",
-        "versions": [{"version": "1", "quantity": "carbon_density", "epoch": 2010, "bands": [band]}],
+        "versions": [
+            {"version": "1", "quantity": "carbon_density", "epoch": 2010, "bands": [band]}
+        ],
     }
 
 

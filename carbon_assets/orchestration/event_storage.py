@@ -3,15 +3,17 @@
 The stock ``PostgresEventLogStorage`` opens a connection for every event it writes. This
 subclass keeps connections and writes per-partition events in batches:
 
-- Every per-partition ``ASSET_MATERIALIZATION`` and ``ASSET_MATERIALIZATION_PLANNED`` event is
-  held back until there are ``BATCH_SIZE`` of them, ``BATCH_SECONDS`` have passed, another kind of
-  event arrives, or anything reads through this storage. So a reader in this process never
-  misses an event, and every other process sees them in order and complete at the end of a step.
+- Every per-partition ``ASSET_MATERIALIZATION`` event is held back until there are ``BATCH_SIZE``
+  of them, ``BATCH_SECONDS`` have passed, another kind of event arrives, or anything reads
+  through this storage. So a reader in this process never misses an event, and every other
+  process sees them in order and complete at the end of a step.
 - A process that is killed loses the events that it held back, never the rows they announce;
   the next run announces those again.
-- Dagster expects one planned event per partition of a range. A range that a work list narrows
-  (``WORK_LIST_TAG``), or one of more than ``PLANNED_LIMIT`` partitions, gets a single planned
-  event for the asset instead: partitions that nobody asked for must not look as if they failed.
+- Dagster expects one ``ASSET_MATERIALIZATION_PLANNED`` event per partition of a range. They
+  differ in the partition alone, so one is put into words and the others are copies of it. A
+  range that a work list narrows (``WORK_LIST_TAG``), or one of more than ``PLANNED_LIMIT``
+  partitions, gets a single planned event for the asset instead: partitions that nobody asked for
+  must not look as if they failed.
 
 This is the one module that leans on names which Dagster does not document;
 ``carbon_assets_tests/orchestration/test_event_storage.py`` pins what is used here.
@@ -19,10 +21,12 @@ This is the one module that leans on names which Dagster does not document;
 
 from __future__ import annotations
 
+import json
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import islice
 from typing import Any, NamedTuple
 
 from dagster import AssetKey, DagsterEventType, DagsterInstance, EventLogEntry
@@ -47,7 +51,6 @@ data version; and without any result it skips everything downstream.
 """
 
 _MATERIALIZED = DagsterEventType.ASSET_MATERIALIZATION
-_PLANNED = DagsterEventType.ASSET_MATERIALIZATION_PLANNED
 
 
 class PooledEventLogStorage(PostgresEventLogStorage):
@@ -77,8 +80,7 @@ class PooledEventLogStorage(PostgresEventLogStorage):
         """
         with self._guard:
             if _subset_of(event) is not None:
-                for planned in self._spelled_out(event):
-                    self._store_or_wait(planned)
+                self._store_planned(event)
             else:
                 self._store_or_wait(event)
 
@@ -128,23 +130,26 @@ class PooledEventLogStorage(PostgresEventLogStorage):
             self.flush()
 
     def _write(self, events: Sequence[EventLogEntry]) -> None:
-        """Write events of one asset and one type in one transaction."""
-        insert = SqlEventLogStorageTable.insert().returning(
-            SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
-        )
+        """Write events of one asset in one transaction."""
         rows = [self._event_to_row(event) for event in events]
         with self.index_transaction() as connection:
-            ids = [row[0] for row in connection.execute(insert, rows)]
+            ids = _insert(connection, rows)
             self._store_asset_event_tags(connection, events, ids)
             self._store_asset_event(connection, events[-1], ids[-1])
 
-    def _spelled_out(self, event: EventLogEntry) -> Iterator[EventLogEntry]:
+    def _store_planned(self, event: EventLogEntry) -> None:
+        """Store what a planned event for a subset of partitions stands for."""
+        self.flush()
         subset = _subset_of(event)
         if len(subset) > PLANNED_LIMIT or self._is_narrowed(event.run_id):
-            yield _planned_for(event, None)
+            super().store_event(_planned_for(event, None))
             return
-        for key in subset.get_partition_keys():
-            yield _planned_for(event, key)
+        keys = iter(subset.get_partition_keys())
+        model = self._event_to_row(_planned_for(event, _SOME_PARTITION))
+        while chunk := [str(key) for key in islice(keys, BATCH_SIZE)]:
+            with self.index_transaction() as connection:
+                ids = _insert(connection, [_copied(model, key) for key in chunk])
+                self._store_asset_event(connection, _planned_for(event, chunk[-1]), ids[-1])
 
     def _is_narrowed(self, run_id: str) -> bool:
         run = self._instance.get_run_by_id(run_id) if self.has_instance else None
@@ -197,12 +202,29 @@ def _planned_for(event: EventLogEntry, partition: str | None) -> EventLogEntry:
     return event._replace(dagster_event=dagster_event._replace(event_specific_data=data))
 
 
+def _insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Insert rows of the event log; return their numbers in the same order."""
+    insert = SqlEventLogStorageTable.insert().returning(
+        SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
+    )
+    return [int(row[0]) for row in connection.execute(insert, rows)]
+
+
+_SOME_PARTITION = "<partition>"
+"""Stands in the planned event that the others are copies of."""
+
+
+def _copied(model: Mapping[str, Any], partition: str) -> dict[str, Any]:
+    spelled = model["event"].replace(json.dumps(_SOME_PARTITION), json.dumps(partition))
+    return {**model, "event": spelled, "partition": partition}
+
+
 def _may_wait(event: EventLogEntry) -> bool:
     dagster_event = event.dagster_event
     return (
         dagster_event is not None
         and bool(event.run_id)
-        and dagster_event.event_type in (_MATERIALIZED, _PLANNED)
+        and dagster_event.event_type == _MATERIALIZED
         and dagster_event.partition is not None
     )
 
@@ -211,5 +233,5 @@ def _by_asset(events: Iterable[EventLogEntry]) -> Iterator[list[EventLogEntry]]:
     groups: dict[Any, list[EventLogEntry]] = {}
     for event in events:
         dagster_event = event.get_dagster_event()
-        groups.setdefault((dagster_event.asset_key, dagster_event.event_type), []).append(event)
+        groups.setdefault(dagster_event.asset_key, []).append(event)
     yield from groups.values()

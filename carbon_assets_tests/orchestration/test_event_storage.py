@@ -73,6 +73,23 @@ def test_events_are_stored_once_in_order_with_their_tags(chain: Chain) -> None:
     assert kinds[::-1].index(Kind.STEP_SUCCESS) < kinds[::-1].index(Kind.ASSET_MATERIALIZATION)
 
 
+def test_planned_events_differ_in_the_partition_alone(instance: dg.DagsterInstance) -> None:
+    odd = ["plain-1", 'so-"called"-2', "são-josé-3", "back\\slash-4"]
+    add_places(instance, odd)
+    tags = {RANGE_START_TAG: odd[0], RANGE_END_TAG: odd[-1]}
+    result = Chain(instance).run(PLACES, tags=tags)
+    planned = [
+        entry.get_dagster_event()
+        for entry in instance.all_logs(result.run_id, of_type=Kind.ASSET_MATERIALIZATION_PLANNED)
+    ]
+    assert len(planned) == len(odd)
+    assert {found.event_specific_data for found in planned} == {
+        AssetMaterializationPlannedData(PLACES, partition=key) for key in odd
+    }
+    common = [found._replace(event_specific_data=None) for found in planned]
+    assert common == common[:1] * len(odd)
+
+
 def test_a_range_opens_few_connections_and_sends_few_statements(chain: Chain) -> None:
     engine = storage_of(chain.instance)._engine
     connections: list[object] = []
