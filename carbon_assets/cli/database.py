@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from carbon_assets.cli.backup import backup, restore
 from carbon_assets.errors import StoreError
 
 if TYPE_CHECKING:
     from carbon_assets.store.database import Database
 
-app = typer.Typer(help="The database: its address, start, stop, status.", no_args_is_help=True)
+app = typer.Typer(
+    help="The database: its address, start, stop, status; backup and restore; pruning.",
+    no_args_is_help=True,
+)
+app.command()(backup)
+app.command()(restore)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import typer
 
+from carbon_assets import logs
 from carbon_assets.cli import database, farms, metrics, run, sources, state, system, trace
 from carbon_assets.errors import CarbonAssetsError
 
@@ -58,10 +61,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: Command line without the program's name; by default that of the process.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    with _logged(given):
+        _run(given)
+
+
+def _run(given: list[str]) -> None:
     debug = os.environ.get(DEBUG) == "1"
     if not debug:
         warnings.simplefilter("ignore")
     try:
+        logs.configure()
         app(given, prog_name="carbon-assets")
     except CarbonAssetsError as error:
         _report(error, as_json="--json" in given)
@@ -73,6 +82,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         _report(_internal(error), as_json="--json" in given)
         sys.exit(2)
+
+
+@contextmanager
+def _logged(given: list[str]) -> Iterator[None]:
+    """Log how a command ended and how long it took, where lines for programs are wanted."""
+    started = time.monotonic()
+    try:
+        yield
+    except SystemExit as ended:
+        seconds = round(time.monotonic() - started, 3)
+        logs.log("command ended", command=given[:1], status=ended.code or 0, seconds=seconds)
+        raise
 
 
 def _internal(error: Exception) -> CarbonAssetsError:
@@ -87,6 +108,9 @@ def _internal(error: Exception) -> CarbonAssetsError:
 def _report(error: CarbonAssetsError, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"error": error.as_dict()}, indent=2, ensure_ascii=False))
+        return
+    if logs.configured():
+        logs.log_error(error)
         return
     from rich.text import Text
 

@@ -41,6 +41,11 @@ def say(text: str) -> None:
     console().print(text, markup=False, soft_wrap=True)
 
 
+def warn(text: str) -> None:
+    """Print a line about something that did not go as usual, to stderr."""
+    console(error=True).print(text, markup=False, soft_wrap=True)
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
     """Print a table; numbers are aligned to the right, None is an empty cell.
 

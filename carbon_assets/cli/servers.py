@@ -1,50 +1,32 @@
-"""Dagster's web server and daemon as child processes that end with the command."""
+"""Dagster's code server, web server and daemon as child processes of one command.
+
+The code server is a process of its own: when its definitions are loaded anew (a new vintage,
+a button in the UI), the web server and the daemon both see it.
+"""
 
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
+import yaml
+
+from carbon_assets.cli.children import POLL_SECONDS, Child, started, terminable
 from carbon_assets.errors import CarbonAssetsError
+from carbon_assets.logs import dagster_log_options
 
 HOST = "127.0.0.1"
+LOCATION = "carbon_assets"
+WEBSERVER_URL = "CARBON_WEBSERVER_URL"
+"""Environment variable: where sensors ask the web server to load the definitions anew."""
 START_SECONDS = 300.0
-STOP_SECONDS = 15.0
-POLL_SECONDS = 0.2
-
-
-@dataclass(frozen=True)
-class Child:
-    """A child process in a process group of its own, with a log file."""
-
-    name: str
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def require_alive(self) -> None:
-        """Refuse to go on when the process has ended.
-
-        Raises:
-            CarbonAssetsError: ``UI_STOPPED``.
-        """
-        if (status := self.process.poll()) is not None:
-            raise CarbonAssetsError(
-                "UI_STOPPED",
-                f"the {self.name} ended with status {status}",
-                where=str(self.log),
-                do="read the end of this log file",
-            )
 
 
 @dataclass(frozen=True)
@@ -59,20 +41,28 @@ class Served:
     address: str
     children: tuple[Child, ...]
 
-    def wait(self) -> None:
-        """Wait for Ctrl-C or a signal to terminate; refuse to go on when a process ends."""
+    def wait(self, tell: Callable[[str], None]) -> None:
+        """Wait for Ctrl-C or a signal to terminate; start again what ends.
+
+        Args:
+            tell: Who is told of a process that ended.
+
+        Raises:
+            CarbonAssetsError: ``UI_STOPPED`` when a process ends again and again.
+        """
         while True:
             for child in self.children:
-                child.require_alive()
+                if (told := child.tend()) is not None:
+                    tell(told)
             time.sleep(POLL_SECONDS)
 
 
 @contextmanager
 def serving(home: Path, port: int, *, daemon: bool) -> Iterator[Served]:
-    """Run the web server, and the daemon, until the block ends; ``DAGSTER_HOME`` must be set.
+    """Run the servers until the block ends; ``DAGSTER_HOME`` must be set.
 
     Args:
-        home: Dagster home with its ``workspace.yaml``; logs go to its folder ``ui``.
+        home: Dagster home; logs and the workspace file go to its folder ``ui``.
         port: Port of the web server.
         daemon: Whether to run the daemon.
 
@@ -80,19 +70,36 @@ def serving(home: Path, port: int, *, daemon: bool) -> Iterator[Served]:
         CarbonAssetsError: ``UI_PORT_TAKEN``; ``UI_STOPPED``, ``UI_SILENT``.
     """
     _require_free(port)
+    address = f"http://{HOST}:{port}"
+    os.environ[WEBSERVER_URL] = address
     logs = home / "ui"
     logs.mkdir(parents=True, exist_ok=True)
-    workspace = ["-w", str(home / "workspace.yaml")]
-    web = ["dagster_webserver", "-h", HOST, "-p", str(port), *workspace]
+    code_port = _free_port()
+    workspace = ["-w", str(_write_workspace(logs, code_port)), *dagster_log_options()]
     with ExitStack() as stack:
-        stack.enter_context(_terminable())
-        children = [stack.enter_context(_child("webserver", web, logs))]
+        stack.enter_context(terminable())
+        children = [stack.enter_context(started("code server", _code_server(code_port), logs))]
+        _wait_until(lambda: _accepts(code_port), children)
+        web = ["dagster_webserver", "-h", HOST, "-p", str(port), *workspace]
+        children.append(stack.enter_context(started("webserver", web, logs)))
         if daemon:
             command = ["dagster._daemon", "run", *workspace]
-            children.append(stack.enter_context(_child("daemon", command, logs)))
-        address = f"http://{HOST}:{port}"
-        _wait_for(f"{address}/server_info", children)
+            children.append(stack.enter_context(started("daemon", command, logs)))
+        _wait_until(lambda: _answers(f"{address}/server_info"), children)
         yield Served(address, tuple(children))
+
+
+def _code_server(port: int) -> list[str]:
+    command = ["dagster", "code-server", "start", "-h", HOST, "-p", str(port)]
+    command += ["-m", "carbon_assets.definitions", "--location-name", LOCATION]
+    return [*command, "--use-python-environment-entry-point", *dagster_log_options()]
+
+
+def _write_workspace(folder: Path, port: int) -> Path:
+    server = {"host": HOST, "port": port, "location_name": LOCATION}
+    path = folder / "workspace.yaml"
+    path.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
+    return path
 
 
 def _require_free(port: int) -> None:
@@ -108,80 +115,39 @@ def _require_free(port: int) -> None:
             ) from taken
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM and SIGINT end the command as Ctrl-C does, so that its children end too.
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
 
-    A shell that starts a command in the background lets it ignore SIGINT, and so would its
-    children; a handler of our own is undone in them, which leaves them the default.
-    """
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)
-    }
+def _accepts(port: int) -> bool:
     try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        with socket.create_connection((HOST, port), timeout=5):
+            return True
+    except OSError:
+        return False
 
 
-@contextmanager
-def _child(name: str, module: list[str], logs: Path) -> Iterator[Child]:
-    log = logs / f"{name}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - this interpreter, constant arguments
-            [sys.executable, "-W", "ignore", "-m", *module],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C reaches this command alone, which stops them in order
-        )
+def _answers(url: str) -> bool:
     try:
-        yield Child(name, process, log)
-    finally:
-        _stop(process)
+        with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - http on this machine
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a child and what it started: gently, then without asking."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    _end_group(process.pid)
-
-
-def _end_group(group: int) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        deadline = time.monotonic() + STOP_SECONDS / 3
-        while time.monotonic() < deadline:
-            try:
-                os.killpg(group, number)
-            except ProcessLookupError:
-                return
-            time.sleep(POLL_SECONDS)
-
-
-def _wait_for(url: str, children: list[Child]) -> None:
+def _wait_until(ready: Callable[[], bool], children: Sequence[Child]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         for child in children:
             child.require_alive()
-        try:
-            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - http on this machine
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(POLL_SECONDS)
+        if ready():
+            return
+        time.sleep(POLL_SECONDS)
     raise CarbonAssetsError(
         "UI_SILENT",
-        f"the web server has not answered within {START_SECONDS:.0f} s",
-        where=str(children[0].log),
+        f"the {children[-1].name} has not answered within {START_SECONDS:.0f} s",
+        where=str(children[-1].log),
         do="read the end of this log file",
     )

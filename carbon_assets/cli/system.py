@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from carbon_assets.cli.output import AsJson, print_json, say
+from carbon_assets.cli.output import AsJson, print_json, say, warn
 
 
 def version(as_json: AsJson = False) -> None:
@@ -28,10 +28,14 @@ def ui(
     """Start Dagster's web interface on the same data; Ctrl-C stops it."""
     from carbon_assets.cli.servers import serving
     from carbon_assets.orchestration.instance import open_instance
+    from carbon_assets.orchestration.reaper import reap
     from carbon_assets.store.database import open_database
     from carbon_assets.store.home import carbon_home
 
     database = open_database()
-    with open_instance(database), serving(carbon_home() / "dagster", port, daemon=daemon) as served:
-        say(f"Dagster runs at {served.address} until Ctrl-C.")
-        served.wait()
+    with open_instance(database) as instance:
+        for left in reap(instance, database):
+            warn(f"Run {left.run_id}: {left.message}")
+        with serving(carbon_home() / "dagster", port, daemon=daemon) as served:
+            say(f"Dagster runs at {served.address} until Ctrl-C.")
+            served.wait(warn)

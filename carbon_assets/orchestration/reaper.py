@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dagster import DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
@@ -62,7 +63,7 @@ def reap(instance: DagsterInstance, database: Database) -> list[Reaped]:
     return reaped
 
 
-def _obituaries(connection: Connection, records: list[RunRecord]) -> dict[str, str]:
+def _obituaries(connection: Connection, records: Sequence[RunRecord]) -> dict[str, str]:
     known = workers(connection)
     database_now = connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())")
     now = float(database_now.scalar_one())

@@ -166,7 +166,7 @@ def _runs(pid: int, started: float) -> bool:
         process = psutil.Process(pid)
         if abs(process.create_time() - started) > _CLOCK_SECONDS:
             return False
-        return process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:

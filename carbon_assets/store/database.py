@@ -68,10 +68,22 @@ def open_database(home: Path | None = None) -> Database:
     """
     if url := external_url():
         return open_external(url)
-    # fcntl and pwd are missing on Windows, where an external server still works.
-    from carbon_assets.store.server import use_server
+    return open_embedded(_server(home))
 
-    return open_embedded(use_server(carbon_home(home)))
+
+def locate_database(home: Path | None = None) -> Database:
+    """Return the database as it is, which may have no table yet.
+
+    Arguments and errors are those of :func:`open_database`, which also upgrades the schema.
+    """
+    url = external_url()
+    if url is None:
+        return _embedded(_server(home), EMBEDDED_DATABASE)
+    database = _external(external.parse_url(url))
+    with external.connect(make_url(database.owner_url)) as connection:
+        if not roles.may_become_application(connection):
+            roles.ensure_application_role(connection)
+    return database
 
 
 def external_url() -> str | None:
@@ -86,8 +98,7 @@ def open_external(url: str) -> Database:
         url: Any PostgreSQL URL; the driver it names does not matter.
     """
     owner = external.parse_url(url)
-    app = external.with_options(owner, role=APPLICATION, timezone="UTC", search_path="public")
-    database = _database(owner_url=owner, app_url=app)
+    database = _external(owner)
     with external.connect(owner) as connection:
         if not (is_current(connection) and roles.may_become_application(connection)):
             roles.ensure_application_role(connection)
@@ -102,12 +113,28 @@ def open_embedded(server: Server, name: str = EMBEDDED_DATABASE) -> Database:
         server: From :func:`carbon_assets.store.server.use_server`.
         name: Database name.
     """
-    owner = make_url(server.url(OWNER, name))
-    database = _database(owner_url=owner, app_url=make_url(server.url(APPLICATION, name)))
-    with external.connect(owner) as connection:
+    database = _embedded(server, name)
+    with external.connect(make_url(database.owner_url)) as connection:
         if not is_current(connection):
             upgrade(database.owner_url)
     return database
+
+
+def _server(home: Path | None) -> Server:
+    # fcntl and pwd are missing on Windows, where an external server still works.
+    from carbon_assets.store.server import use_server
+
+    return use_server(carbon_home(home))
+
+
+def _external(owner: URL) -> Database:
+    app = external.with_options(owner, role=APPLICATION, timezone="UTC", search_path="public")
+    return _database(owner_url=owner, app_url=app)
+
+
+def _embedded(server: Server, name: str) -> Database:
+    owner, app = make_url(server.url(OWNER, name)), make_url(server.url(APPLICATION, name))
+    return _database(owner_url=owner, app_url=app)
 
 
 def _database(*, owner_url: URL, app_url: URL) -> Database:

@@ -17,6 +17,7 @@ HEAD = "0002_automation"
 _LOCK = 4_951_760_157_141_521_099
 """Advisory lock of a database while its schema is upgraded (an arbitrary number)."""
 
+_MIGRATIONS = Path(__file__).parent / "migrations"
 _ALEMBIC = threading.Lock()  # its environment is global to the process
 
 
@@ -26,19 +27,34 @@ def is_current(connection: psycopg.Connection) -> bool:
     Args:
         connection: An open connection of any role that may read the public schema.
     """
+    return current_revision(connection) == HEAD
+
+
+def current_revision(connection: psycopg.Connection) -> str | None:
+    """Return the schema revision of a database, None when it has no tables of ours.
+
+    Args:
+        connection: An open connection of any role that may read the public schema.
+    """
     try:
         row = connection.execute("SELECT version_num FROM public.carbon_alembic_version").fetchone()
     except psycopg.errors.UndefinedTable:
         connection.rollback()
-        return False
-    return row is not None and row[0] == HEAD
+        return None
+    return str(row[0]) if row else None
 
 
-def upgrade(owner_url: str) -> None:
+def is_known(revision: str) -> bool:
+    """Tell whether this version of the package has a schema revision."""
+    return (_MIGRATIONS / "versions" / f"{revision}.py").exists()
+
+
+def upgrade(owner_url: str, revision: str = HEAD) -> None:
     """Upgrade the schema in one transaction; waits for a concurrent upgrade.
 
     Args:
         owner_url: SQLAlchemy URL of the role that owns, or will own, the tables.
+        revision: Where to; by default the newest. A database past it stays as it is.
 
     Raises:
         StoreError: ``DATABASE_SCHEMA_NEWER`` when a newer version of the package has
@@ -51,7 +67,7 @@ def upgrade(owner_url: str) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             connection.execute(text("SET LOCAL search_path = public"))
             with _ALEMBIC:
-                _run_alembic(connection)
+                _run_alembic(connection, revision)
     except Exception as error:
         if isinstance(getattr(error, "orig", error), psycopg.errors.InsufficientPrivilege):
             raise _no_rights(error, engine.url) from error
@@ -60,18 +76,18 @@ def upgrade(owner_url: str) -> None:
         engine.dispose()
 
 
-def _run_alembic(connection: Connection) -> None:
+def _run_alembic(connection: Connection, revision: str) -> None:
     # Only an upgrade pays for these imports.
     from alembic import command
     from alembic.config import Config
     from alembic.util.exc import CommandError
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_MIGRATIONS))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
     except CommandError as error:
         raise StoreError(
             "DATABASE_SCHEMA_NEWER",
