@@ -92,12 +92,14 @@ def _brought_up_to_date(
 ) -> dict[str, Any]:
     from carbon_assets.cli.computing import compute
     from carbon_assets.cli.importing import import_document
+    from carbon_assets.cli.transfers import transfers
     from carbon_assets.portfolio import import_portfolio, read_portfolio
     from carbon_assets.store.database import open_database
 
     read_portfolio(portfolio)  # before a server is started for nothing
     database = open_database()
-    loaded = import_portfolio(database, portfolio, repair=repair)
+    with transfers(quiet=quiet) as progress:
+        loaded = import_portfolio(database, portfolio, repair=repair, progress=progress)
     done = compute(database, company=loaded.company, quiet=quiet)
     return {
         "import": import_document(loaded),

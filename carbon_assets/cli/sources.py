@@ -1,15 +1,19 @@
-"""``sources``: the catalogue of raster sources, what is registered, and checks of files."""
+"""``sources``: the catalogue of raster sources, what is registered, checks and local copies."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from carbon_assets.cli.output import AsJson, capped, print_json, print_table, say
+from carbon_assets.cli.output import AsJson, capped, number, print_json, print_table, say
 
-app = typer.Typer(help="Raster sources: list, show, check.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from carbon_assets.intake.sources import Binding
+    from carbon_assets.rasters.registered import Bounds
+
+app = typer.Typer(help="Raster sources: list, show, check, mirror.", no_args_is_help=True)
 
 CATALOGUE_COLUMNS = ("key", "version", "quantity", "years", "title", "licence")
 
@@ -94,13 +98,8 @@ def check(
 ) -> None:
     """Open every raster of a portfolio and compare it with the catalogue; nothing is written."""
     from carbon_assets.intake.checking import check_files
-    from carbon_assets.portfolio import bindings_of, read_all_places, read_portfolio
 
-    read = read_portfolio(portfolio)
-    folder = portfolio.resolve().parent
-    places = [place for one in read_all_places(read, folder) for place in one.accepted]
-    bounds = [place.geometry.bbox for place in places]
-    found = check_files(bindings_of(read, folder), read.vintages, bounds)
+    found = check_files(*_needs(portfolio))
     verdicts = [verdict.as_dict() for verdict in found]
     bad = [verdict for verdict in verdicts if verdict["error"]]
     if as_json:
@@ -116,3 +115,56 @@ def _print_verdicts(verdicts: list[dict[str, Any]], bad: list[dict[str, Any]]) -
     for verdict in bad:
         error = verdict["error"]
         say(f"{error['code']}: {error['what']}\n  where: {verdict['href']}\n  do: {error['do']}")
+
+
+def _needs(portfolio: Path) -> tuple[list[Binding], list[int], list[Bounds]]:
+    """What feeds each slot, the vintages, and the bounds of the places."""
+    from carbon_assets.portfolio import bindings_of, read_all_places, read_portfolio
+
+    read = read_portfolio(portfolio)
+    folder = portfolio.resolve().parent
+    places = [place for one in read_all_places(read, folder) for place in one.accepted]
+    return bindings_of(read, folder), read.vintages, [place.geometry.bbox for place in places]
+
+
+@app.command()
+def mirror(
+    portfolio: Annotated[Path, typer.Argument(metavar="PORTFOLIO.yaml")],
+    to: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where copies go; by default mirror/ in CARBON_HOME."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the remote rasters of a portfolio's vintages; computations read the copies then."""
+    from carbon_assets.cli.transfers import transfers
+    from carbon_assets.intake.mirroring import mirror_files, remote_hrefs
+    from carbon_assets.store.database import open_database
+    from carbon_assets.store.home import carbon_home
+
+    hrefs = remote_hrefs(*_needs(portfolio))
+    folder = to or carbon_home() / "mirror"
+    database = open_database()
+    with transfers(quiet=as_json) as progress:
+        made = mirror_files(database, hrefs, folder, progress=progress)
+    document = {
+        "folder": str(folder.resolve()),
+        "fetched": sum(one.action == "fetched" for one in made),
+        "unchanged": sum(one.action == "unchanged" for one in made),
+        "size_bytes": sum(one.size_bytes for one in made),
+        "files": [one.as_dict() for one in made],
+    }
+    if as_json:
+        print_json(document)
+    else:
+        _print_mirror(document)
+
+
+def _print_mirror(document: dict[str, Any]) -> None:
+    if not document["files"]:
+        say("The portfolio needs no remote raster: there is nothing to copy.")
+        return
+    size = number(document["size_bytes"] / 1024**2, 1)
+    fetched, unchanged = document["fetched"], document["unchanged"]
+    say(f"{fetched} files fetched, {unchanged} unchanged: {size} MiB in {document['folder']}.")
+    say("Check them with `sha256sum --check SHA256SUMS` in that folder.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,7 @@ GDAL_OPTIONS = {
     "GDAL_HTTP_CONNECTTIMEOUT": 10,
     "GDAL_HTTP_LOW_SPEED_TIME": 30,
     "GDAL_HTTP_LOW_SPEED_LIMIT": 1,
-    "GDAL_HTTP_MAX_RETRY": 5,
+    "GDAL_HTTP_MAX_RETRY": 3,
     "GDAL_HTTP_RETRY_DELAY": 0.5,
     "GDAL_HTTP_RETRY_CODES": "429,500,502,503,504",
 }
@@ -43,8 +44,14 @@ def gdal_session() -> Iterator[None]:
     """Set the GDAL options under which rasters are opened and read."""
     import rasterio
 
-    with rasterio.Env(**GDAL_OPTIONS):
+    with rasterio.Env(**GDAL_OPTIONS, **_certificates()):
         yield
+
+
+def _certificates() -> dict[str, str]:
+    """The authorities that requests trusts, where the environment names them."""
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    return {"GDAL_CURL_CA_BUNDLE": bundle} if bundle else {}
 
 
 def open_raster(href: str, copy: str | None = None) -> DatasetReader:

@@ -87,11 +87,11 @@ class _Session(requests.Session):
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, without the URL that requests puts into it."""
-    cause: Any = error
-    while (inner := getattr(cause, "reason", None)) is not None and inner is not cause:
+    """What went wrong at the bottom, without the URL that the layers above put into it."""
+    cause: Any = error.args[0] if error.args else error
+    while isinstance(inner := getattr(cause, "reason", None), Exception):
         cause = inner
-    return f"{type(error).__name__}: {type(cause).__name__}"
+    return f"{type(error).__name__}: {cause}"
 
 
 def _require_success(answer: requests.Response, href: str) -> None:

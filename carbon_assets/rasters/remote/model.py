@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
@@ -47,9 +47,10 @@ def _settled(last_modified: str | None, date: str | None) -> bool:
 
 def _time(text: str | None) -> datetime | None:
     try:
-        return parsedate_to_datetime(text) if text else None
+        time = parsedate_to_datetime(text) if text else None
     except ValueError:
         return None
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -66,7 +66,7 @@ class S3Client:
         with _explained(href):
             answer = _client().get_object(**wanted)
         stamp = _stamp(answer, start)
-        with answer["Body"] as stream:
+        with closing(answer["Body"]) as stream:
             yield Body(stamp, start, True, _chunks(stream, href))
 
 
