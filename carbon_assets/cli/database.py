@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from carbon_assets.cli.backup import backup, restore
+from carbon_assets.cli.pruning import prune
 from carbon_assets.errors import StoreError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command()(backup)
 app.command()(restore)
+app.command()(prune)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
