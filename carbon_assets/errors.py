@@ -84,6 +84,10 @@ class PlaceError(CarbonAssetsError):
     """A vector file or one of its features is not usable."""
 
 
+class IntakeError(CarbonAssetsError):
+    """A file that arrived in the watched folder is not usable."""
+
+
 class RasterError(CarbonAssetsError):
     """A raster is missing, unreadable, or not what the catalogue says."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dagster import DagsterInstance
+
 from carbon_assets.marts.models import load_models
 from carbon_assets.marts.versions import relations, wanted_versions
 from carbon_assets.orchestration.events import latest_version
@@ -11,7 +13,7 @@ from carbon_assets.orchestration.store import CarbonStore
 from carbon_assets.store.engines import transaction
 
 
-def outdated_marts(store: CarbonStore, launcher: Launcher) -> list[str]:
+def outdated_marts(store: CarbonStore, instance: DagsterInstance) -> list[str]:
     """Return the models that the database lacks as they should be, or Dagster was not told of.
 
     A view shows the data as they are: it is outdated only when its SQL changed. A table is when
@@ -26,7 +28,7 @@ def outdated_marts(store: CarbonStore, launcher: Launcher) -> list[str]:
         for name, version in wanted.items()
         if name not in found
         or found[name].version != version
-        or latest_version(launcher.instance, mart_key(name)).data_version != version
+        or latest_version(instance, mart_key(name)).data_version != version
     ]
 
 
@@ -38,5 +40,5 @@ def refresh_marts(store: CarbonStore, launcher: Launcher) -> bool:
     Returns:
         Whether all went well.
     """
-    outdated = outdated_marts(store, launcher)
+    outdated = outdated_marts(store, launcher.instance)
     return not outdated or launcher.run_whole([mart_key(name) for name in outdated])

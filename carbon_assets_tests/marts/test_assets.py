@@ -69,9 +69,9 @@ def test_models_run_once_and_then_only_when_something_would_change(
 ) -> None:
     store = CarbonStore(marts_database)
     launcher = Launcher(ephemeral, build_definitions(store))
-    assert outdated_marts(store, launcher) == NAMES  # this instance was not told of any
+    assert outdated_marts(store, launcher.instance) == NAMES  # this instance was not told of any
     assert refresh_marts(store, launcher)
-    assert outdated_marts(store, launcher) == []
+    assert outdated_marts(store, launcher.instance) == []
     assert refresh_marts(store, launcher)
     assert len(ephemeral.get_runs()) == 1
 

@@ -15,6 +15,7 @@ from carbon_assets.orchestration.partitions import farm_partitions
 from carbon_assets.orchestration.store import CarbonStore, places_by_partition
 
 Yielded = Iterator[dg.AssetMaterialization | dg.MaterializeResult[Any]]
+CODE_VERSION = "1"
 
 
 def place_geometries_asset() -> dg.AssetsDefinition:
@@ -26,7 +27,7 @@ def place_geometries_asset() -> dg.AssetsDefinition:
         group_name=PLACES_GROUP,
         owners=OWNERS,
         kinds={"postgres"},
-        code_version="1",
+        code_version=CODE_VERSION,
         backfill_policy=dg.BackfillPolicy.single_run(),
         description=(
             "Farms, project boundaries, leakage belts, reference regions and jurisdictions as "
@@ -44,12 +45,13 @@ def place_geometries_asset() -> dg.AssetsDefinition:
             events = PartitionEvents(context, keys)
             for key in keys:
                 place = places[key]
-                facts = {
-                    "name": place.name,
-                    "kind": place.kind,
-                    "area (ha)": round(place.area_ha, 4),
-                }
+                facts = place_facts(place.name, place.kind, place.area_ha)
                 yield events.materialization(key, place.geometry_hash, facts)
             yield events.finished({"places": len(keys)})
 
     return place_geometries
+
+
+def place_facts(name: str, kind: str, area_ha: float) -> dict[str, Any]:
+    """Metadata of the event that tells of a polygon."""
+    return {"name": name, "kind": kind, "area (ha)": round(area_ha, 4)}

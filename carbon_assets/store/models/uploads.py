@@ -42,6 +42,10 @@ class Upload(Base):
         comment="SHA-256 of its bytes; NULL = it was never read"
     )
     size_bytes: Mapped[BigInt] = mapped_column(comment="Size, bytes")
+    stamp: Mapped[str] = mapped_column(
+        comment="Device, inode and time of the file: what tells it from a later one of the same "
+        "name"
+    )
     status: Mapped[str] = mapped_column(
         server_default="received",
         comment="received, taken, or refused (then nothing of it was written)",

@@ -7,6 +7,7 @@ CREATE TABLE uploads (
     file_name TEXT NOT NULL,
     content_hash TEXT,
     size_bytes BIGINT NOT NULL,
+    stamp TEXT NOT NULL,
     status TEXT DEFAULT 'received' NOT NULL,
     reason_code TEXT,
     reason TEXT,
@@ -40,6 +41,8 @@ COMMENT ON COLUMN uploads.content_hash IS
     'SHA-256 of its bytes; NULL = it was never read';
 COMMENT ON COLUMN uploads.size_bytes IS
     'Size, bytes';
+COMMENT ON COLUMN uploads.stamp IS
+    'Device, inode and time of the file: what tells it from a later one of the same name';
 COMMENT ON COLUMN uploads.status IS
     'received, taken, or refused (then nothing of it was written)';
 COMMENT ON COLUMN uploads.reason_code IS
