@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from carbon_assets.errors import ProvenanceError
+from carbon_assets.provenance.cluster import ADDRESS_VARIABLE, compute_on
 from carbon_assets.provenance.materialize import Compute, compute_here
 from carbon_assets.rasters.registered import RegisteredSource
 from carbon_assets.runners.all_runners import runner_named
@@ -23,11 +24,16 @@ BATCHES_PER_WORKER = 4
 
 
 def configured_compute() -> Compute:
-    """Return the way of computing that ``CARBON_WORKERS`` asks for.
+    """Return the way of computing that the environment asks for.
+
+    On the cluster that ``CARBON_DASK_ADDRESS`` names; otherwise in as many processes as
+    ``CARBON_WORKERS`` says.
 
     Raises:
         ProvenanceError: ``WORKERS_INVALID`` if it is not a positive whole number.
     """
+    if address := os.environ.get(ADDRESS_VARIABLE):
+        return compute_on(address)
     given = os.environ.get(WORKERS_VARIABLE, "1")
     if not (given.isascii() and given.isdigit() and int(given)):
         raise ProvenanceError(
