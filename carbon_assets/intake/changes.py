@@ -219,13 +219,12 @@ def register_again(
 def _bound_files(connection: Connection, company_id: int) -> Iterator[_Bound]:
     """The files of the vintages that sources answer for."""
     extent = extent_of(connection, company_id)
-    ids = dict(
-        connection.execute(
-            select(SourceBinding.slot, SourceBinding.raster_source_id).where(
-                SourceBinding.company_id == company_id
-            )
-        ).tuples()
+    sources = connection.execute(
+        select(SourceBinding.slot, SourceBinding.raster_source_id).where(
+            SourceBinding.company_id == company_id
+        )
     )
+    ids = {row.slot: row.raster_source_id for row in sources}
     for binding in bound_sources(connection, company_id) if extent.bounds else ():
         years = [year for year in extent.vintages if binding.version.available(year)]
         for file in wanted_files(binding.version, years, extent.bounds):

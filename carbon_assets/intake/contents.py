@@ -15,7 +15,14 @@ from carbon_assets.rasters.addresses import is_local, require_address
 from carbon_assets.rasters.hashing import FileStamp, content_hash, file_stamp
 from carbon_assets.rasters.remote.model import RemoteStamp
 from carbon_assets.rasters.remote.refusals import without_ranges
-from carbon_assets.rasters.remote.transfer import Fetched, Progress, fetch, stamp_of, stamps_of
+from carbon_assets.rasters.remote.transfer import (
+    Fetched,
+    Progress,
+    fetch,
+    gives_ranges,
+    stamp_of,
+    stamps_of,
+)
 from carbon_assets.store.database import Database
 from carbon_assets.store.engines import transaction
 from carbon_assets.store.models import FileHash, RasterCopy, RemoteFile
@@ -75,16 +82,12 @@ def content_of(
         fetched = fetch(href, progress=progress)
         with connection.engine.begin() as own:
             remember(own, href, fetched)
-        if copy := copy_of(connection, fetched.content_hash):
-            return Content(fetched.content_hash, fetched.stamp.size_bytes, copy)
-        return _in_ranges(href, fetched.content_hash, fetched.stamp.size_bytes, fetched.ranges)
-    return _in_ranges(href, known.content_hash, known.size_bytes, known.ranges)
-
-
-def _in_ranges(href: str, digest: str, size_bytes: int, ranges: bool) -> Content:
-    if not ranges:
+        known = remembered(connection, href)
+        if copy := copy_of(connection, known.content_hash):
+            return Content(known.content_hash, known.size_bytes, copy)
+    if not known.ranges and not gives_ranges(href, stamp):
         raise without_ranges(href)
-    return Content(digest, size_bytes)
+    return Content(known.content_hash, known.size_bytes)
 
 
 def _local(connection: Connection, path: str) -> Content:

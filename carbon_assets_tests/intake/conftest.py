@@ -7,6 +7,15 @@ from pathlib import Path
 import pytest
 
 from carbon_assets_tests.intake.company import Files
+from carbon_assets_tests.rasters.conftest import (
+    bucket,
+    certificates,
+    impatient,
+    s3_service,
+    web,
+)
+
+__all__ = ["bucket", "certificates", "impatient", "s3_service", "web"]
 
 
 @pytest.fixture

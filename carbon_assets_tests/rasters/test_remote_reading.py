@@ -146,7 +146,7 @@ def test_handles_are_counted_over_threads() -> None:
         handles.add("href", "one")
 
 
-class Unreachable(Exception):
+class UnreachableError(Exception):
     """The only way in which reading may fail."""
 
 
@@ -155,7 +155,7 @@ def read_or_unreachable(file: RasterFile, window: Window) -> np.ndarray[Any, Any
         return read(file, window)
     except RasterError as error:
         if error.code == "RASTER_UNREACHABLE":
-            raise Unreachable from error
+            raise UnreachableError from error
         raise
 
 
@@ -169,7 +169,7 @@ def test_failures_give_the_right_pixels_or_an_error(
     web.wire.spoil = lambda asked: (
         draw.choice(["503", "500", "cut", "drop"]) if draw.random() < share else None
     )
-    with suppress(Unreachable):
+    with suppress(UnreachableError):
         found = read_or_unreachable(file, Window(900, 900, 300, 300))
         assert (found == values(1)[900:1200, 900:1200]).all()
     web.wire.reset()

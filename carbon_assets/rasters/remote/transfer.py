@@ -85,6 +85,19 @@ def _stamp_or_error(href: str) -> RemoteStamp | RasterError:
         return error
 
 
+def gives_ranges(href: str, stamp: RemoteStamp) -> bool:
+    """Whether a server gives parts of a file: asked with its last byte.
+
+    Raises:
+        RasterError: As :func:`stamp_of`.
+    """
+    try:
+        with client_of(href).body(href, max(0, stamp.size_bytes - 1), stamp) as body:
+            return body.ranges
+    except (ChangedMeanwhileError, InterruptedTransferError) as error:
+        raise unreachable(href, error) from error
+
+
 def fetch(
     href: str,
     *,
