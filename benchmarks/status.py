@@ -104,12 +104,12 @@ class Portfolio:
 
 _FILL = """
 INSERT INTO partition_state (
-    asset_id, farm_id, vintage, history_id, geometry_version_id, inputs_id, upstream, fingerprint)
+    asset_id, subject_id, vintage, history_id, geometry_version_id, inputs_id, upstream, fingerprint)
 SELECT :asset, farm, vintage, 1, CASE WHEN :geometry THEN farm END, 1,
     (SELECT bit_xor(u.token)
      FROM unnest(CAST(:assets AS smallint[]), CAST(:offsets AS int[])) AS edge(asset_id, by)
      JOIN partition_state AS u
-        ON u.asset_id = edge.asset_id AND u.farm_id = farm AND u.vintage = year.vintage + edge.by),
+        ON u.asset_id = edge.asset_id AND u.subject_id = farm AND u.vintage = year.vintage + edge.by),
     sha256(convert_to(concat_ws('/', :asset, farm, vintage), 'UTF8'))
 FROM generate_series(1, :farms) AS farm,
     generate_series(CAST(:first AS int), CAST(:last AS int)) AS year(vintage)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -64,11 +64,8 @@ def _expected(expectation: Expectation) -> dict[str, int]:
     """Partitions that should exist, per asset in the order of the graph."""
     from carbon_assets.provenance.graph import GRAPH
 
-    vintages = Counter((asset, zone) for asset, zone, _ in expectation.documents)
-    counts: Counter[str] = Counter()
-    for (asset, _), zone in expectation.places.items():
-        counts[asset] += vintages[asset, zone]
-    return {node.key: counts[node.key] for node in GRAPH}
+    counts = expectation.partitions()
+    return {node.key: counts.get(node.key, 0) for node in GRAPH}
 
 
 def _asset(key: str, expected: int, stale: Iterable[StalePartition]) -> dict[str, Any]:
@@ -87,21 +84,33 @@ def _asset(key: str, expected: int, stale: Iterable[StalePartition]) -> dict[str
 def _listed(
     worlds: Sequence[CompanyWorld], stale: Iterable[StalePartition]
 ) -> list[dict[str, Any]]:
-    places = {place.id: (world, place) for world in worlds for place in world.places.values()}
+    names = {
+        (level, number): (world.key, kind, key)
+        for world in worlds
+        for level, number, kind, key in _subjects(world)
+    }
     rows = []
     for one in stale:
-        world, place = places[one.place_id]
+        company, kind, key = names[one.level, one.subject_id]
         rows.append(
             {
                 "asset": one.asset,
-                "company": world.key,
-                "kind": place.kind,
-                "place": place.key,
+                "company": company,
+                "kind": kind,
+                "place": key,
                 "vintage": one.vintage,
                 "causes": list(one.causes),
             }
         )
     return rows
+
+
+def _subjects(world: CompanyWorld) -> Iterator[tuple[str, int, str, str]]:
+    """Level, row number, kind and key of every place and project."""
+    for number, place in world.places.items():
+        yield "place", number, place.kind, place.key
+    for number, project in world.projects.items():
+        yield "project", number, "project", project.key
 
 
 def _print(document: dict[str, Any]) -> None:

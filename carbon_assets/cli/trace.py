@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 def trace(
     target: Annotated[
-        str, typer.Argument(metavar="TARGET", help="A farm's key, metric:ID or receipt:ID.")
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="Key of a farm or project, metric:ID, project-metric:ID or receipt:ID.",
+        ),
     ],
-    metric: Annotated[str | None, typer.Argument(help="Metric code, with a farm.")] = None,
-    vintage: Annotated[int | None, typer.Argument(help="Year, with a farm.")] = None,
+    metric: Annotated[str | None, typer.Argument(help="Metric code, with a key.")] = None,
+    vintage: Annotated[int | None, typer.Argument(help="Year, with a key.")] = None,
     stratum: Annotated[
         str | None, typer.Option(metavar="AXIS=TERM", help="Such as forest_type=natural_forest.")
     ] = None,
@@ -48,20 +52,31 @@ def _traced(
     company: str | None,
 ) -> dict[str, Any]:
     from carbon_assets.provenance.trace import trace_metric, trace_metric_id, trace_receipt
+    from carbon_assets.provenance.trace_projects import (
+        is_project,
+        trace_project_metric,
+        trace_project_metric_id,
+    )
 
+    by_row = {
+        "metric": trace_metric_id,
+        "project-metric": trace_project_metric_id,
+        "receipt": trace_receipt,
+    }
     kind, colon, row = target.partition(":")
-    if colon and row.isdigit() and kind in ("metric", "receipt"):
-        return (trace_metric_id if kind == "metric" else trace_receipt)(connection, int(row))
+    if colon and row.isdigit() and kind in by_row:
+        return by_row[kind](connection, int(row))
     if metric is None or vintage is None:
         raise ProvenanceError(
             "TRACE_INCOMPLETE",
-            "a trace starts at a farm's metric of a year, or at a row",
-            do="write `carbon-assets trace FARM METRIC VINTAGE`, `trace metric:ID` or "
-            "`trace receipt:ID`",
+            "a trace starts at a metric of a farm or project and year, or at a row",
+            do="write `carbon-assets trace FARM METRIC VINTAGE`, `trace PROJECT METRIC VINTAGE`, "
+            "`trace metric:ID`, `trace project-metric:ID` or `trace receipt:ID`",
         )
-    return trace_metric(
-        connection, place=target, metric=metric, vintage=vintage, stratum=stratum, company=company
-    )
+    which: dict[str, Any] = {"metric": metric, "vintage": vintage, "stratum": stratum, "company": company}
+    if is_project(connection, target, company):
+        return trace_project_metric(connection, project=target, **which)
+    return trace_metric(connection, place=target, **which)
 
 
 def _stratum(written: str | None) -> dict[str, str] | None:
@@ -83,7 +98,7 @@ def reproduce(
         list[str] | None, typer.Argument(metavar="RECEIPT", help="Numbers, or receipt:ID.")
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Every receipt that is current.")
+        bool, typer.Option("--all", help="Every receipt and project metric that is current.")
     ] = False,
     company: Company = None,
     as_json: AsJson = False,
@@ -132,10 +147,15 @@ def _receipt_ids(given: list[str], *, everything: bool) -> list[int] | None:
 
 def _print(found: dict[str, Any]) -> None:
     say(f"{found['checked']} receipts checked, {found['equal']} equal in every digit.")
+    if found["project_metrics_checked"]:
+        say(
+            f"{found['project_metrics_checked']} project metrics checked, "
+            f"{found['project_metrics_equal']} equal in every digit."
+        )
     for name in ("different", "failed"):
         if rows := found[name]:
             shown, more = capped(rows)
-            headings = list(rows[0])
+            headings = list(dict.fromkeys(name for row in rows for name in row))
             print_table(headings, [[row.get(h) for h in headings] for row in shown], title=name)
             if more:
                 say(f"… and {more} more: --json lists all.")

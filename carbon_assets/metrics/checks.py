@@ -23,11 +23,11 @@ def check_receipts(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """
     shown = (*RECEIPT_KEY, "value")
     if "aggregate_method" not in frame:
-        return _failures(BIOMASS_RECEIPTS, frame, shown)
+        return failures(BIOMASS_RECEIPTS, frame, shown)
     is_histogram = frame["aggregate_method"] == CLASS_HISTOGRAM
     return [
-        *_failures(LAND_COVER_RECEIPTS, frame[is_histogram], shown),
-        *_failures(BIOMASS_RECEIPTS, frame[~is_histogram], shown),
+        *failures(LAND_COVER_RECEIPTS, frame[is_histogram], shown),
+        *failures(BIOMASS_RECEIPTS, frame[~is_histogram], shown),
     ]
 
 
@@ -36,12 +36,19 @@ def check_metrics(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
     See :func:`check_receipts` for their form, with ``value_canonical`` as the value.
     """
-    return _failures(FARM_METRICS, frame, (*METRIC_KEY, "value_canonical"))
+    return failures(FARM_METRICS, frame, (*METRIC_KEY, "value_canonical"))
 
 
-def _failures(
+def failures(
     schema: pa.DataFrameSchema, frame: pd.DataFrame, shown: Sequence[str]
 ) -> list[dict[str, Any]]:
+    """Return the rows of a frame that break a schema, each with a reason.
+
+    Args:
+        schema: Columns and rules.
+        frame: The rows.
+        shown: Columns that tell a row from others.
+    """
     frame = frame.reset_index(drop=True)
     try:
         schema.validate(frame, lazy=True)

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 from carbon_assets.errors import ProvenanceError
 from carbon_assets.metrics.building import Derived, build
-from carbon_assets.metrics.carbon import ReceiptKey, carbon_metrics
-from carbon_assets.metrics.land_cover import CLASS_HISTOGRAM, land_cover_metrics
+from carbon_assets.metrics.carbon import POOL_RULES, TOTAL_RULES, ReceiptKey, carbon_metrics
+from carbon_assets.metrics.land_cover import CLASS_HISTOGRAM, EXTENT_RULES, land_cover_metrics
 from carbon_assets.metrics.model import Metric, ReceiptRow, stratum_key
 from carbon_assets.metrics.settings import MetricSettings
-from carbon_assets.reference.legend import Legend
+from carbon_assets.reference.legend import Group, Legend
 
 LAND_COVER_KEY: ReceiptKey = ("land_cover_area", CLASS_HISTOGRAM, ())
+DERIVED_CODES = frozenset(
+    {
+        *(rule.code for rule in (*EXTENT_RULES, *POOL_RULES, *TOTAL_RULES)),
+        *(f"{group}_area" for group in get_args(Group)),
+        "class_area",
+        "forest_cover",
+        "forest_cover_pct",
+    }
+)
+"""Every metric that may come out of here; a metric beside them changes nothing."""
 
 
 def derive_metrics(

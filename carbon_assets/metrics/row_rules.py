@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from carbon_assets.errors import CatalogueError
-from carbon_assets.metrics.carbon import TOTAL_RULES
+from carbon_assets.metrics.carbon import POOL_RULES, TOTAL_RULES
 from carbon_assets.metrics.land_cover import TOLERANCE
 from carbon_assets.metrics.model import Role, stratum_key
 from carbon_assets.reference.legend import Group
@@ -23,6 +23,7 @@ from carbon_assets.reference.units import convert
 
 RECEIPT_KEY = ("geometry_id", "vintage_year", "metric_code", "aggregate_method", "stratum_filter")
 METRIC_KEY = ("farm_id", "vintage_year", "metric_code", "stratum_filter")
+PROJECT_KEY = ("project_id", "vintage_year", "metric_code", "stratum_filter")
 UNKNOWN_FLAGS = frozenset({"no_data", "pool_missing", "pools_differ"})
 """Flags of a metric without a value."""
 GROUP_AREAS = frozenset(f"{group}_area" for group in get_args(Group))
@@ -129,6 +130,39 @@ def strata_metrics_sum(frame: pd.DataFrame) -> pd.Series[bool]:
     kinds = frame["metric_code"].map(_kind)
     stocks = frame[(kinds == "stock") & frame["raster_aggregate_id"].notna()]
     return _strata_sum(frame, stocks, METRIC_KEY[:3], "value_canonical")
+
+
+def projects_unique(frame: pd.DataFrame) -> pd.Series[bool]:
+    """No metric of a project has two rows."""
+    return _unique(frame, PROJECT_KEY)
+
+
+def known_where_counted(frame: pd.DataFrame) -> pd.Series[bool]:
+    """There is a value exactly where a farm is counted."""
+    return frame["value_canonical"].notna() == (frame["farms_counted"] > 0)
+
+
+def gaps_are_flagged(frame: pd.DataFrame) -> pd.Series[bool]:
+    """Farms without data are flagged."""
+    told = frame["flags"].map(lambda flags: "farms_without_data" in flags).astype(bool)
+    return told == (frame["farms_without_data"] > 0)
+
+
+def project_strata_sum(frame: pd.DataFrame) -> pd.Series[bool]:
+    """Stocks of a project's strata sum to the stock of all of its farms."""
+    pools = {rule.code for rule in POOL_RULES if rule.method == "sum"}
+    stocks = frame[frame["metric_code"].isin(pools)]
+    return _strata_sum(frame, stocks, PROJECT_KEY[:3], "value_canonical")
+
+
+def linked_to_farm_metrics(frame: pd.DataFrame) -> pd.Series[bool]:
+    """Every metric names at least as many farm metrics, in known roles, as it counts farms."""
+    return _each(frame, ("sources", "farms_counted"), _covers)
+
+
+def _covers(sources: Sequence[tuple[int, str]], counted: int) -> bool:
+    known = all(role in get_args(Role) for _, role in sources)
+    return known and len({metric for metric, _ in sources}) >= max(1, counted)
 
 
 def _converts(code: str, unit: str) -> bool:

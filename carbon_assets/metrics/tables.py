@@ -24,9 +24,7 @@ METRIC_CODES = tuple(load_metric_types())
 def receipts_frame(rows: Iterable[PartitionReceipts]) -> pd.DataFrame:
     """Return receipts as a frame with the column names of ``raster_aggregates``."""
     records = [
-        (part.place_id, part.vintage, *receipt)
-        for part in rows
-        for receipt in part.receipts
+        (part.place_id, part.vintage, *receipt) for part in rows for receipt in part.receipts
     ]
     return _frame(records, ["geometry_id", "vintage_year", *Receipt._fields], BIOMASS_RECEIPTS)
 
@@ -55,13 +53,14 @@ def _frame(
     )
 
 
-def _column(
+def column(
     dtype: str,
     description: str,
     *checks: pa.Check,
     unit: str | None = None,
     nullable: bool = False,
 ) -> pa.Column:
+    """Return a column with its meaning and, where it has one, its unit."""
     return pa.Column(
         dtype,
         list(checks),
@@ -71,7 +70,7 @@ def _column(
     )
 
 
-def _rows(rule: RowRule) -> pa.Check:
+def of_rows(rule: RowRule) -> pa.Check:
     """A check of whole rows; the first line of the rule's docstring is what it says."""
     # With ignore_na, pandera would take every row with an empty cell for good.
     said = (rule.__doc__ or rule.__name__).splitlines()[0].rstrip(".")
@@ -82,45 +81,47 @@ def _one_of(values: Iterable[str], what: str) -> pa.Check:
     return pa.Check.isin(list(values), error=f"Known {what}")
 
 
+def known_flags(known: Iterable[str]) -> pa.Check:
+    """Return the check that lists of flags name known ones only."""
+    names = set(known)
+    return pa.Check(lambda flags: set(flags) <= names, element_wise=True, error="Known flags")
+
+
 NOT_NEGATIVE = pa.Check.ge(0, error="Not negative")
 FINITE = pa.Check(lambda column: column.abs() < float("inf"), error="Finite")
 SHARE = pa.Check.in_range(0, 1, error="Between 0 and 1")
 
 _RECEIPT_COLUMNS = {
-    "geometry_id": _column("int64", "Place (farms.id)"),
-    "vintage_year": _column("int64", "Calendar year the number is for"),
-    "metric_code": _column("str", "What was measured", _one_of(METRIC_CODES, "metric")),
-    "aggregate_method": _column(
+    "geometry_id": column("int64", "Place (farms.id)"),
+    "vintage_year": column("int64", "Calendar year the number is for"),
+    "metric_code": column("str", "What was measured", _one_of(METRIC_CODES, "metric")),
+    "aggregate_method": column(
         "str",
         "How cells were combined",
         _one_of([CLASS_HISTOGRAM, *get_args(Method)], "method"),
     ),
-    "stratum_filter": _column(
+    "stratum_filter": column(
         "object", "Stratum taxonomy terms; empty = the whole place", nullable=True
     ),
-    "value": _column(
+    "value": column(
         "float64",
         "The number in value_unit; empty = no cell has data",
         FINITE,
         NOT_NEGATIVE,
         nullable=True,
     ),
-    "value_unit": _column("str", "Unit of value"),
-    "histogram": _column("object", "Per class id: hectares and cells", nullable=True),
-    "pixel_count": _column("int64", "Touched cells", NOT_NEGATIVE, unit="cells"),
-    "pixel_nodata_count": _column(
-        "int64", "Touched cells without data", NOT_NEGATIVE, unit="cells"
-    ),
-    "weighted_pixel_count": _column(
+    "value_unit": column("str", "Unit of value"),
+    "histogram": column("object", "Per class id: hectares and cells", nullable=True),
+    "pixel_count": column("int64", "Touched cells", NOT_NEGATIVE, unit="cells"),
+    "pixel_nodata_count": column("int64", "Touched cells without data", NOT_NEGATIVE, unit="cells"),
+    "weighted_pixel_count": column(
         "float64", "Sum of the covered shares of cells", FINITE, NOT_NEGATIVE, unit="cells"
     ),
-    "covered_area_ha": _column(
+    "covered_area_ha": column(
         "float64", "Covered ellipsoidal area", FINITE, NOT_NEGATIVE, unit="ha"
     ),
-    "valid_area_ha": _column(
-        "float64", "Part of it that has data", FINITE, NOT_NEGATIVE, unit="ha"
-    ),
-    "uncertainty_pct_ci95": _column(
+    "valid_area_ha": column("float64", "Part of it that has data", FINITE, NOT_NEGATIVE, unit="ha"),
+    "uncertainty_pct_ci95": column(
         "float64",
         "Half-width of the 95 % interval in percent of the value; empty = not stated",
         FINITE,
@@ -128,10 +129,10 @@ _RECEIPT_COLUMNS = {
         unit="%",
         nullable=True,
     ),
-    "uncertainty_method": _column(
+    "uncertainty_method": column(
         "str", "Where the uncertainty comes from", _one_of(["raster_layer", "none"], "method")
     ),
-    "context": _column("object", "Facts for the reader", nullable=True),
+    "context": column("object", "Facts for the reader", nullable=True),
 }
 
 _RECEIPT_RULES = (
@@ -144,7 +145,7 @@ _RECEIPT_RULES = (
 
 LAND_COVER_RECEIPTS = pa.DataFrameSchema(
     _RECEIPT_COLUMNS,
-    checks=[_rows(rule) for rule in (*_RECEIPT_RULES, row_rules.histogram_sums)],
+    checks=[of_rows(rule) for rule in (*_RECEIPT_RULES, row_rules.histogram_sums)],
     name="land_cover_receipts",
     description="Class histograms, one per place and vintage",
 )
@@ -152,7 +153,7 @@ LAND_COVER_RECEIPTS = pa.DataFrameSchema(
 BIOMASS_RECEIPTS = pa.DataFrameSchema(
     _RECEIPT_COLUMNS,
     checks=[
-        _rows(rule)
+        of_rows(rule)
         for rule in (
             *_RECEIPT_RULES,
             row_rules.value_where_data,
@@ -166,43 +167,41 @@ BIOMASS_RECEIPTS = pa.DataFrameSchema(
 
 FARM_METRICS = pa.DataFrameSchema(
     {
-        "farm_id": _column("int64", "Place (farms.id)"),
-        "vintage_year": _column("int64", "Calendar year the number is for"),
-        "metric_code": _column("str", "What was measured", _one_of(METRIC_CODES, "metric")),
-        "stratum_filter": _column(
+        "farm_id": column("int64", "Place (farms.id)"),
+        "vintage_year": column("int64", "Calendar year the number is for"),
+        "metric_code": column("str", "What was measured", _one_of(METRIC_CODES, "metric")),
+        "stratum_filter": column(
             "object", "Stratum taxonomy terms, or a class; empty = the whole place", nullable=True
         ),
-        "value_canonical": _column(
+        "value_canonical": column(
             "float64",
             "The number in unit_canonical; empty = unknown",
             FINITE,
             NOT_NEGATIVE,
             nullable=True,
         ),
-        "unit_canonical": _column("str", "Canonical unit of the metric"),
-        "value_min_canonical": _column(
+        "unit_canonical": column("str", "Canonical unit of the metric"),
+        "value_min_canonical": column(
             "float64", "Lower end of the 95 % interval", FINITE, nullable=True
         ),
-        "value_max_canonical": _column(
+        "value_max_canonical": column(
             "float64", "Upper end of the 95 % interval", FINITE, nullable=True
         ),
-        "valid_share": _column(
+        "valid_share": column(
             "float64", "Area with data by covered area", SHARE, unit="one", nullable=True
         ),
-        "flags": _column(
+        "flags": column(
             "object",
             "Reservations",
-            pa.Check(
-                lambda flags: set(flags) <= set(FLAGS), element_wise=True, error="Known flags"
-            ),
+            known_flags(FLAGS),
         ),
-        "source_tag": _column("str", "Readable label of the origin"),
-        "raster_aggregate_id": _column("Int64", "The receipt, when it is one", nullable=True),
-        "formula": _column("str", "How the value follows from its receipts"),
-        "sources": _column("object", "Receipts and their roles"),
+        "source_tag": column("str", "Readable label of the origin"),
+        "raster_aggregate_id": column("Int64", "The receipt, when it is one", nullable=True),
+        "formula": column("str", "How the value follows from its receipts"),
+        "sources": column("object", "Receipts and their roles"),
     },
     checks=[
-        _rows(rule)
+        of_rows(rule)
         for rule in (
             row_rules.metrics_unique,
             row_rules.unit_canonical,

@@ -38,7 +38,14 @@ from carbon_assets.orchestration.event_storage import (
     EventVersion,
     latest_versions,
 )
-from carbon_assets.orchestration.partitions import PlaceVintage, in_order, parse_key
+from carbon_assets.orchestration.partitions import (
+    P,
+    PlaceVintage,
+    ProjectVintage,
+    in_order,
+    parse_key,
+    parse_project_key,
+)
 
 CODE_VERSION_TAG = "dagster/code_version"
 USER_PROVIDED_TAG = "dagster/data_version_is_user_provided"
@@ -139,9 +146,32 @@ def wanted_partitions(
     Returns:
         Partitions by position of the place in Dagster, then by vintage.
     """
+    return _wanted(context, read_work_list, parse_key)
+
+
+def wanted_projects(
+    context: AssetExecutionContext, read_work_list: Callable[[int], Iterable[ProjectVintage]]
+) -> list[ProjectVintage]:
+    """Return what a run of project × vintage assets is to work on.
+
+    Args:
+        context: As in :func:`wanted_partitions`.
+        read_work_list: As there.
+
+    Returns:
+        Partitions by position of the project in Dagster, then by vintage.
+    """
+    return _wanted(context, read_work_list, parse_project_key)
+
+
+def _wanted(
+    context: AssetExecutionContext,
+    read_work_list: Callable[[int], Iterable[P]],
+    parse: Callable[[str], P],
+) -> list[P]:
     work_list = context.run.tags.get(WORK_LIST_TAG)
     if work_list is None:
-        return [parse_key(str(key)) for key in context.partition_keys]
+        return [parse(str(key)) for key in context.partition_keys]
     # Not through context.partition_keys: Dagster takes seconds for a rectangle of 100,000 keys.
     return in_order(context.instance, read_work_list(int(work_list)))
 

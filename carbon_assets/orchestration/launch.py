@@ -19,7 +19,7 @@ from carbon_assets.orchestration.event_storage import WORK_LIST_TAG
 from carbon_assets.orchestration.partitions import (
     RANGE_END_TAG,
     RANGE_START_TAG,
-    PlaceVintage,
+    P,
     range_tags,
 )
 
@@ -71,19 +71,20 @@ class Launcher:
     def run_partitions(
         self,
         keys: Collection[AssetKey],
-        wanted: Iterable[PlaceVintage],
+        wanted: Iterable[P],
         work_list: int | None = None,
     ) -> ExecuteInProcessResult:
         """Run assets over a scattered list of partitions, in one run.
 
         Args:
-            keys: Assets partitioned by place × vintage, and assets without partitions.
-            wanted: Partitions that the run must cover.
+            keys: Assets of one partition space, and assets without partitions.
+            wanted: Partitions of that space that the run must cover.
             work_list: Id of the stored list that holds exactly ``wanted``; without it the run
                 works on the whole rectangle around them.
 
         Raises:
-            ValueError: ``wanted`` is empty or names a place that Dagster does not know.
+            ValueError: ``wanted`` is empty or names a place or project that Dagster does not
+                know.
         """
         tags = dict(range_tags(self.instance, wanted, listed=work_list is not None))
         if work_list is not None:

@@ -11,6 +11,7 @@ SOURCES_GROUP = "l0_raster_sources"
 PLACES_GROUP = "l0_places"
 RECEIPTS_GROUP = "l1_receipts"
 METRICS_GROUP = "l2_farm_metrics"
+PROJECT_METRICS_GROUP = "l2_project_metrics"
 MARTS_GROUP = "marts"
 OWNERS = ["team:carbon-data"]
 RASTER_POOL = "raster_reading"
@@ -18,6 +19,7 @@ RASTER_POOL = "raster_reading"
 
 PLACE_GEOMETRIES = dg.AssetKey("place_geometries")
 FARM_METRICS = dg.AssetKey("farm_metrics")
+PROJECT_METRICS = dg.AssetKey("project_metrics")
 OWN_SOURCES = "own_sources"
 """Family name under which sources of users' own catalogues are shown."""
 

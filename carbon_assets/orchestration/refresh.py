@@ -1,9 +1,9 @@
-"""Bringing everything that is stale up to date: which partitions, told to Dagster as one run."""
+"""Bringing everything that is stale up to date: a run of places, then one of projects."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult, IntMetadataValue
 
@@ -17,12 +17,18 @@ from carbon_assets.orchestration.names import (
     packaged_families,
     source_key,
 )
-from carbon_assets.orchestration.partitions import PlaceVintage, add_places, forget_places
+from carbon_assets.orchestration.partitions import (
+    PlaceVintage,
+    ProjectVintage,
+    add_places,
+    add_projects,
+    forget_places,
+)
 from carbon_assets.orchestration.refresh_marts import refresh_marts
 from carbon_assets.orchestration.store import CarbonStore
 from carbon_assets.provenance.announce import unannounced
 from carbon_assets.provenance.expectation import expect
-from carbon_assets.provenance.graph import FARM_METRICS, GRAPH
+from carbon_assets.provenance.graph import FARM_METRICS, GRAPH, PLACE_ASSETS, PROJECT_ASSETS
 from carbon_assets.provenance.plan import Key
 from carbon_assets.provenance.status import StalePartition, stale_partitions
 from carbon_assets.provenance.world import CompanyWorld, Place, load_companies
@@ -37,15 +43,20 @@ class Refreshed:
     """What bringing up to date did.
 
     Attributes:
-        run_id: Dagster run, or None if nothing was to do.
+        run_id: Dagster run of the places, or of the projects if only those were stale; None if
+            nothing was to do.
+        project_run_id: Dagster run of the projects, which follows that of the places.
         stale: What was stale, upstream first.
-        partitions: (place, vintage) pairs that the run worked on.
+        partitions: (place, vintage) pairs that the first run worked on.
+        project_partitions: (project, vintage) pairs that the second one worked on.
         totals: Per asset key: partitions computed, confirmed and fresh, and rows written.
     """
 
     run_id: str | None = None
+    project_run_id: str | None = None
     stale: tuple[StalePartition, ...] = ()
     partitions: int = 0
+    project_partitions: int = 0
     totals: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
@@ -57,41 +68,100 @@ def bring_up_to_date(
     assets: Collection[str] | None = None,
     choose: Choice | None = None,
 ) -> Refreshed:
-    """Compute what is stale, and tell Dagster of what it has not been told, in one run.
+    """Compute what is stale, and tell Dagster of what it has not been told, in two runs.
 
-    With the farm metrics come the marts: those that would change are made again afterwards.
+    The first run is of places, the second of the projects that rest on them. With the farm
+    metrics come the marts: those that would change are made again afterwards.
 
     Args:
         store: Database, progress callback and way of computing.
         instance: Dagster instance.
         company: Key of one company; by default all.
         assets: Asset keys to run; by default all.
-        choose: Which places and vintages; by default all.
+        choose: Which places and vintages; by default all. Of projects, those that have a
+            chosen place are run.
 
     Raises:
         CarbonAssetsError: What struck an asset; ``RUN_FAILED`` if a check failed or the
             failure is not one that a user can act on. What was committed before stands.
     """
     chosen = {node.key for node in GRAPH if assets is None or node.key in assets}
-    worlds, stale, untold = _outstanding(store, company, chosen)
-    places = {place.id: place for world in worlds for place in world.places.values()}
-    stale = [one for one in stale if _wanted(places, (one.place_id, one.vintage), choose)]
-    keys = {(one.place_id, one.vintage) for one in stale}
-    keys |= {key for key in untold if _wanted(places, key, choose)}
     launcher = Launcher(instance, build_definitions(store))
-    _tell_places(launcher, store, list(places.values()))
-    if company is None:
-        forget_places(instance, [place.partition_key for place in places.values()])
-    refreshed = Refreshed()
-    if keys:
-        wanted = [PlaceVintage(places[place].partition_key, vintage) for place, vintage in keys]
-        number = store.save_work_list("command line", keys)
-        result = launcher.run_partitions(list(_run_keys(chosen)), wanted, work_list=number)
-        _require_success(store, result.success, result)
-        refreshed = Refreshed(result.run_id, tuple(stale), len(keys), _totals(result))
+    refreshed = _refresh_places(store, launcher, company, chosen & PLACE_ASSETS, choose)
+    refreshed = _refresh_projects(
+        store, launcher, company, chosen & PROJECT_ASSETS, choose, refreshed
+    )
     if FARM_METRICS in chosen:
         _require_success(store, refresh_marts(store, launcher))
     return refreshed
+
+
+def _refresh_places(
+    store: CarbonStore,
+    launcher: Launcher,
+    company: str | None,
+    assets: Collection[str],
+    choose: Choice | None,
+) -> Refreshed:
+    worlds, stale, untold = _outstanding(store, company, assets)
+    places = {place.id: place for world in worlds for place in world.places.values()}
+    stale = [one for one in stale if _wanted(places, (one.subject_id, one.vintage), choose)]
+    keys = {(one.subject_id, one.vintage) for one in stale}
+    keys |= {key for key in untold if _wanted(places, key, choose)}
+    _tell_places(launcher, store, list(places.values()))
+    if company is None:
+        forget_places(launcher.instance, [place.partition_key for place in places.values()])
+    if not keys:
+        return Refreshed()
+    wanted = [PlaceVintage(places[place].partition_key, vintage) for place, vintage in keys]
+    number = store.save_work_list("command line", keys)
+    result = launcher.run_partitions(list(_run_keys(assets)), wanted, work_list=number)
+    _require_success(store, result.success, result)
+    return Refreshed(
+        run_id=result.run_id, stale=tuple(stale), partitions=len(keys), totals=_totals(result)
+    )
+
+
+def _refresh_projects(
+    store: CarbonStore,
+    launcher: Launcher,
+    company: str | None,
+    assets: Collection[str],
+    choose: Choice | None,
+    before: Refreshed,
+) -> Refreshed:
+    worlds, stale, untold = _outstanding(store, company, assets)
+    projects = {number: one for world in worlds for number, one in world.projects.items()}
+    add_projects(launcher.instance, [one.partition_key for one in projects.values()])
+    chosen = _chosen_projects(worlds, choose)
+    stale = [one for one in stale if (one.subject_id, one.vintage) in chosen]
+    keys = {(one.subject_id, one.vintage) for one in stale} | (untold & chosen)
+    if not keys:
+        return before
+    wanted = [ProjectVintage(projects[one].partition_key, vintage) for one, vintage in keys]
+    number = store.save_work_list("command line", keys, level="project")
+    run_keys = [AssetKey(asset.split("/")) for asset in assets]
+    result = launcher.run_partitions(run_keys, wanted, work_list=number)
+    _require_success(store, result.success, result)
+    return replace(
+        before,
+        run_id=before.run_id or result.run_id,
+        project_run_id=result.run_id,
+        stale=(*before.stale, *stale),
+        project_partitions=len(keys),
+        totals=before.totals | _totals(result),
+    )
+
+
+def _chosen_projects(worlds: Iterable[CompanyWorld], choose: Choice | None) -> set[Key]:
+    """Partitions of projects; with a choice of places, of those that have a chosen one."""
+    return {
+        (number, vintage)
+        for world in worlds
+        for number, project in world.projects.items()
+        for vintage in project.vintages
+        if choose is None or any(choose(farm, vintage) for farm in world.members(number))
+    }
 
 
 def _outstanding(
@@ -99,7 +169,7 @@ def _outstanding(
 ) -> tuple[list[CompanyWorld], list[StalePartition], set[Key]]:
     with transaction(store.opened()) as connection:
         worlds = load_companies(connection, company)
-        stale = stale_partitions(connection, worlds, expect(worlds))
+        stale = stale_partitions(connection, worlds, expect(worlds)) if assets else []
         untold = {key for asset in sorted(assets) for key in unannounced(connection, asset)}
     return worlds, [one for one in stale if one.asset in assets], untold
 

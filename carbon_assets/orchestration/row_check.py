@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from carbon_assets.metrics.projects_tables import PROJECT_METRICS
 from carbon_assets.metrics.tables import BIOMASS_RECEIPTS, FARM_METRICS, LAND_COVER_RECEIPTS
 from carbon_assets.orchestration.metadata import table_metadata
 from carbon_assets.provenance import graph
@@ -29,10 +30,11 @@ def schema_of(asset: str) -> pa.DataFrameSchema:
     """Return columns and rules of the rows that an asset writes.
 
     Args:
-        asset: Asset key of farm metrics or of a runner's receipts.
+        asset: Asset key of project metrics, of farm metrics or of a runner's receipts.
     """
-    if asset == graph.FARM_METRICS:
-        return FARM_METRICS
+    derived = {graph.FARM_METRICS: FARM_METRICS, graph.PROJECT_METRICS: PROJECT_METRICS}
+    if asset in derived:
+        return derived[asset]
     histograms = {runner.asset for runner in RUNNERS if runner.histogram_metric}
     return LAND_COVER_RECEIPTS if asset in histograms else BIOMASS_RECEIPTS
 
@@ -49,9 +51,14 @@ def check_result(
         done: Partitions whose rows are looked at.
     """
     from carbon_assets.metrics.checks import check_metrics, check_receipts
+    from carbon_assets.metrics.projects_tables import check_project_metrics
 
     schema = schema_of(asset)
-    check = check_metrics if asset == graph.FARM_METRICS else check_receipts
+    derived = {
+        graph.FARM_METRICS: check_metrics,
+        graph.PROJECT_METRICS: check_project_metrics,
+    }
+    check = derived.get(asset, check_receipts)
     bad: list[dict[str, Any]] = []
     rows = 0
     ahead = iter(sorted(done))

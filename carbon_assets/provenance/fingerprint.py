@@ -2,8 +2,8 @@
 
 SHA-256 over the canonical JSON of ``{asset, fingerprint, geometry, inputs, upstream}``: the
 stored polygon's hash, the input document (rasters by content, reference rows, parameters,
-code, numerics), and the fingerprints of the partitions that were read. It holds no clock,
-path, row number or run.
+code, numerics, membership), and the fingerprints of the partitions that were read. It holds no
+clock, path, row number or run.
 """
 
 from __future__ import annotations
@@ -25,8 +25,12 @@ CAUSES = {
     "parameters": "parameter",
     "code": "code",
     "numerics": "library",
+    "membership": "membership",
 }
 """Part of an input document → cause of staleness when that part differs."""
+
+Mark = bytes | tuple[str, bytes]
+"""Fingerprint of a partition that was read, with the member's key where it is one of many."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +59,21 @@ class InputDocument:
     def _text(self) -> bytes:
         return canonical(self.document)
 
-    def fingerprint(self, geometry_hash: str | None, upstream: Sequence[bytes] = ()) -> bytes:
+    def fingerprint(self, geometry_hash: str | None, upstream: Sequence[Mark] = ()) -> bytes:
         """Fingerprint of one partition, 32 bytes.
 
         Args:
             geometry_hash: ``sha256:…`` of the stored polygon; None for an asset that reads
                 none itself.
-            upstream: Fingerprints of the partitions read, in the order of the asset's edges.
+            upstream: Fingerprints of the partitions read, in the order of the asset's edges;
+                those of a project's members by their keys, each with its key.
         """
         head = canonical(
             {"asset": self.asset, "fingerprint": FINGERPRINT_VERSION, "geometry": geometry_hash}
         )
-        tail = canonical([one.hex() for one in upstream])
+        tail = canonical(
+            [o.hex() if isinstance(o, bytes) else [o[0], o[1].hex()] for o in upstream]
+        )
         # Keys stand in RFC 8785 order, so the parts may be joined as texts.
         text = head[:-1] + b',"inputs":' + self._text + b',"upstream":' + tail + b"}"
         return hashlib.sha256(text).digest()

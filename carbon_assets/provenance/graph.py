@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from carbon_assets.runners.all_runners import RUNNERS
+
+Level = Literal["place", "project"]
+"""What the partitions of an asset are of, besides a vintage: rows of ``farms`` or ``projects``."""
 
 
 @dataclass(frozen=True)
 class Edge:
-    """A partition reads another asset's partitions of the same place.
+    """A partition reads partitions of another asset.
+
+    Between assets of one level they are those of the same subject; an asset of projects reads,
+    of an asset of places, all members of the project.
 
     Attributes:
         upstream: Asset key that is read.
@@ -31,27 +38,55 @@ class Node:
         key: Asset key.
         uses_geometry: Whether it reads the place's polygon itself.
         edges: What it reads.
+        level: What its partitions are of.
     """
 
     key: str
     uses_geometry: bool
     edges: tuple[Edge, ...] = ()
+    level: Level = "place"
 
 
 FARM_METRICS = "farm_metrics"
+PROJECT_METRICS = "project_metrics"
 
 GRAPH: tuple[Node, ...] = (
     *(Node(runner.asset, uses_geometry=True) for runner in RUNNERS),
     Node(FARM_METRICS, uses_geometry=False, edges=tuple(Edge(r.asset) for r in RUNNERS)),
+    Node(PROJECT_METRICS, uses_geometry=False, edges=(Edge(FARM_METRICS),), level="project"),
 )
 """Upstream before downstream."""
+
+_NODES = {node.key: node for node in GRAPH}
+
+PLACE_ASSETS = frozenset(node.key for node in GRAPH if node.level == "place")
+PROJECT_ASSETS = frozenset(node.key for node in GRAPH if node.level == "project")
+
+
+def level_of(asset: str) -> Level:
+    """Return what the partitions of an asset of :data:`GRAPH` are of.
+
+    Raises:
+        KeyError: There is no such asset.
+    """
+    return node_of(asset).level
+
+
+def node_of(asset: str) -> Node:
+    """Return an asset of :data:`GRAPH`.
+
+    Raises:
+        KeyError: There is no such asset.
+    """
+    return _NODES[asset]
 
 
 def topological(nodes: Iterable[Node]) -> tuple[Node, ...]:
     """Order nodes so that each stands after what it reads.
 
     Raises:
-        ValueError: For a cycle, or an edge to an asset that is not there.
+        ValueError: For a cycle, an edge to an asset that is not there, or an asset of places
+            that reads one of projects.
     """
     waiting = {node.key: node for node in nodes}
     ordered: dict[str, Node] = {}
@@ -60,8 +95,15 @@ def topological(nodes: Iterable[Node]) -> tuple[Node, ...]:
         if not ready:
             raise ValueError(f"cycle or unknown upstream among {sorted(waiting)}")
         for node in ready:
+            _require_upward(node, ordered)
             ordered[node.key] = waiting.pop(node.key)
     return tuple(ordered.values())
+
+
+def _require_upward(node: Node, nodes: dict[str, Node]) -> None:
+    read = {nodes[edge.upstream].level for edge in node.edges}
+    if node.level == "place" and "project" in read:
+        raise ValueError(f"{node.key} is of places and cannot read an asset of projects")
 
 
 def edge_offsets(node: Node) -> Iterator[tuple[str, int]]:
@@ -74,3 +116,15 @@ def edge_offsets(node: Node) -> Iterator[tuple[str, int]]:
         for edge in node.edges
         for offset in range(edge.first, edge.last + 1)
     )
+
+
+def with_upstream(asset: str) -> frozenset[str]:
+    """Return an asset and everything that it rests on, however far away."""
+    found: set[str] = set()
+    ahead = [asset]
+    while ahead:
+        key = ahead.pop()
+        if key not in found:
+            found.add(key)
+            ahead += [edge.upstream for edge in node_of(key).edges]
+    return frozenset(found)

@@ -15,11 +15,17 @@ from sqlalchemy import Connection
 from carbon_assets.intake.files import require_unchanged
 from carbon_assets.metrics.derive import derive_metrics
 from carbon_assets.metrics.model import Metric
-from carbon_assets.provenance.graph import FARM_METRICS
+from carbon_assets.provenance.graph import FARM_METRICS, PROJECT_METRICS, node_of
 from carbon_assets.provenance.plan import Key, Step, lock_asset, plan
+from carbon_assets.provenance.projects import derive_projects
 from carbon_assets.provenance.record import record_history, write_metrics, write_receipts
 from carbon_assets.provenance.rows import current_receipts
-from carbon_assets.provenance.world import CompanyWorld, land_cover_legend
+from carbon_assets.provenance.world import (
+    CompanyWorld,
+    Place,
+    ProjectSpace,
+    land_cover_legend,
+)
 from carbon_assets.rasters.opening import gdal_session
 from carbon_assets.rasters.reader import OpenRasters, RasterFile
 from carbon_assets.runners.bound import BoundRunner
@@ -34,7 +40,7 @@ from carbon_assets.store.database import Database
 from carbon_assets.store.engines import transaction
 
 CHUNK_PARTITIONS = 2_000
-"""Partitions committed together: 200 farms of ten vintages."""
+"""Partitions committed together: 200 farms of ten vintages. A project counts as its members."""
 
 Compute = Callable[
     [BoundRunner, Sequence[PlaceTask], Mapping[int, Sequence[int]]], Iterator[PartitionReceipts]
@@ -47,7 +53,7 @@ class Outcome:
     """What became of one partition.
 
     Attributes:
-        place_id: Row of ``farms``.
+        subject_id: Row of ``farms``, or of ``projects`` for an asset of projects.
         vintage: Vintage year.
         action: ``computed``, ``confirmed`` (an earlier computation is current again) or
             ``fresh`` (nothing to do).
@@ -55,7 +61,7 @@ class Outcome:
         rows: Rows written.
     """
 
-    place_id: int
+    subject_id: int
     vintage: int
     action: str
     causes: tuple[str, ...] = ()
@@ -84,10 +90,10 @@ def materialize(
 
     Args:
         database: The database.
-        world: The company that the places belong to.
+        world: The company that the places or projects belong to.
         asset: Asset key.
-        keys: (place, vintage) of the partitions; those that should not exist (a removed place, a
-            vintage that its project does not have) are passed over.
+        keys: (place or project, vintage) of the partitions; those that should not exist (a
+            removed place, a vintage that its project does not have) are passed over.
         run_id: Dagster run, for the history.
         compute: How places are computed.
 
@@ -103,30 +109,47 @@ def materialize(
             lock_asset(connection, asset)
             steps = plan(connection, world, asset, chunk)
             work = [step for step in steps if not step.known]
-            if asset == FARM_METRICS:
-                written = _derive(connection, world, work)
-            else:
-                written = _compute(connection, world.runners[asset], world, work, compute)
+            written = _make(connection, world, asset, work, compute)
             record_history(connection, steps, run_id)
         yield _outcomes(chunk, steps, written)
 
 
+def _make(
+    connection: Connection,
+    world: CompanyWorld,
+    asset: str,
+    steps: Sequence[Step],
+    compute: Compute,
+) -> dict[Key, int]:
+    """Compute partitions and store their rows; return how many each has."""
+    if asset == FARM_METRICS:
+        return _derive(connection, world, steps)
+    if asset == PROJECT_METRICS:
+        return derive_projects(connection, world, steps)
+    return _compute(connection, world.runners[asset], world, steps, compute)
+
+
 def _chunks(world: CompanyWorld, asset: str, keys: Iterable[Key]) -> Iterator[list[Key]]:
-    """Whole places together, in the order of the raster's blocks."""
-    by_place: dict[int, list[Key]] = {}
-    for place_id, vintage in sorted(set(keys)):
-        place = world.places.get(place_id)
-        if place is not None and vintage in place.vintages:
-            by_place.setdefault(place_id, []).append((place_id, vintage))
-    order = list(by_place)
+    """Whole places or projects together, places in the order of the raster's blocks."""
+    by_subject: dict[int, list[Key]] = {}
+    of_places = node_of(asset).level == "place"
+    known: Mapping[int, Place | ProjectSpace] = world.places if of_places else world.projects
+    for subject_id, vintage in sorted(set(keys)):
+        subject = known.get(subject_id)
+        if subject is not None and vintage in subject.vintages:
+            by_subject.setdefault(subject_id, []).append((subject_id, vintage))
+    order = list(by_subject)
     if asset in world.runners:
         order = _block_order(world, world.runners[asset], order)
     chunk: list[Key] = []
-    for place_id in order:
-        if chunk and len(chunk) + len(by_place[place_id]) > CHUNK_PARTITIONS:
+    size = 0
+    for subject_id in order:
+        weight = 1 if of_places else max(1, len(world.members(subject_id)))
+        if chunk and size + weight * len(by_subject[subject_id]) > CHUNK_PARTITIONS:
             yield chunk
-            chunk = []
-        chunk += by_place[place_id]
+            chunk, size = [], 0
+        chunk += by_subject[subject_id]
+        size += weight * len(by_subject[subject_id])
     if chunk:
         yield chunk
 
@@ -150,12 +173,12 @@ def _compute(
         return {}
     vintages: dict[int, list[int]] = {}
     for step in steps:
-        vintages.setdefault(step.place.id, []).append(step.vintage)
+        vintages.setdefault(step.subject_id, []).append(step.vintage)
     tasks = world.tasks(connection, vintages)
     require_coverage(bound, tasks, steps[0].vintage)
     made = list(compute(bound, tasks, vintages))
     require_unchanged(connection, _files_read(bound, made))
-    return write_receipts(connection, bound, {step.key: step for step in steps}, made)
+    return write_receipts(connection, world, bound, {step.key: step for step in steps}, made)
 
 
 def _files_read(bound: BoundRunner, made: Iterable[PartitionReceipts]) -> list[RasterFile]:
@@ -169,7 +192,9 @@ def _derive(connection: Connection, world: CompanyWorld, steps: Sequence[Step]) 
     receipts = current_receipts(connection, [step.key for step in steps])
     made: dict[Key, list[Metric]] = {
         step.key: derive_metrics(
-            receipts.get(step.key, []), legend=legend, settings=step.place.metrics
+            receipts.get(step.key, []),
+            legend=legend,
+            settings=world.places[step.subject_id].metrics,
         )
         for step in steps
     }

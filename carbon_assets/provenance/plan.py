@@ -2,23 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import xor
 
+import numpy as np
 from sqlalchemy import Connection, select, text
 
 from carbon_assets.provenance.expectation import Expectation, asset_ids, expect, intern_inputs
-from carbon_assets.provenance.fingerprint import as_text
-from carbon_assets.provenance.graph import FARM_METRICS, GRAPH, Node, edge_offsets
+from carbon_assets.provenance.fingerprint import Mark, as_text
+from carbon_assets.provenance.graph import (
+    FARM_METRICS,
+    GRAPH,
+    PROJECT_METRICS,
+    Node,
+    edge_offsets,
+    node_of,
+)
 from carbon_assets.provenance.status import StalePartition, stale_partitions
-from carbon_assets.provenance.world import CompanyWorld, Place
-from carbon_assets.store.models import FarmMetric, PartitionState, RasterAggregate
+from carbon_assets.provenance.tokens import member_tokens
+from carbon_assets.provenance.world import CompanyWorld
+from carbon_assets.store.models import FarmMetric, PartitionState, ProjectMember, RasterAggregate
 from carbon_assets.store.queries import among
 
 Key = tuple[int, int]
-"""A partition of an asset: (row of ``farms``, vintage)."""
+"""A partition of an asset: (row of ``farms`` or ``projects``, vintage)."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """A partition that another one reads.
+
+    Attributes:
+        subject_id: Its place or project.
+        member: Key of the place, where a project reads many; None otherwise.
+        fingerprint: What is current for it, 32 bytes; None where nothing is yet.
+        token: First eight bytes of that; 0 where nothing is.
+    """
+
+    subject_id: int
+    member: str | None
+    fingerprint: bytes | None
+    token: int
+
+    @property
+    def mark(self) -> Mark | None:
+        """What of it enters a fingerprint; None where nothing does."""
+        if self.fingerprint is None or self.member is None:
+            return self.fingerprint
+        return self.member, self.fingerprint
 
 
 @dataclass(frozen=True)
@@ -27,30 +60,46 @@ class Step:
 
     Attributes:
         asset: Asset key.
-        place: The place.
+        subject_id: Its place, or its project.
+        company_id: Tenant.
         vintage: Vintage year.
         causes: Why it is stale.
         fingerprint: Fingerprint of the computation, 32 bytes.
         geometry_version_id: Row of ``geometry_versions``, for an asset that reads polygons.
         inputs_id: Row of ``partition_inputs``.
-        upstream: XOR of the tokens of the partitions read; None if none are read.
+        read: The partitions read, in the order of the edges.
         known: Whether its rows exist already, from an earlier computation.
     """
 
     asset: str
-    place: Place
+    subject_id: int
+    company_id: int
     vintage: int
     causes: tuple[str, ...]
     fingerprint: bytes
     geometry_version_id: int | None
     inputs_id: int
-    upstream: int | None
+    read: tuple[Read, ...]
     known: bool
 
     @property
     def key(self) -> Key:
         """The partition."""
-        return self.place.id, self.vintage
+        return self.subject_id, self.vintage
+
+    @property
+    def upstream(self) -> int | None:
+        """Tokens of the partitions read, combined by XOR; None if none are read."""
+        held = [one for one in self.read if one.fingerprint is not None]
+        if not held:
+            return None
+        combined = reduce(xor, (one.token for one in held if one.member is None), 0)
+        members = [one for one in held if one.member is not None]
+        if members:
+            subjects = np.array([one.subject_id for one in members])
+            tokens = member_tokens(subjects, np.array([one.token for one in members]))
+            combined ^= int(np.bitwise_xor.reduce(tokens))
+        return combined
 
 
 def plan(
@@ -61,10 +110,15 @@ def plan(
     Stale upstream partitions are not looked for: an asset computes from what is current.
     """
     wanted = set(keys)
-    places = {place_id for place_id, _ in wanted}
-    expectation = expect([world], assets=[asset], places=places)
+    subjects = {subject for subject, _ in wanted}
+    if node_of(asset).level == "place":
+        expectation = expect([world], assets=[asset], places=subjects)
+    else:
+        expectation = expect([world], assets=[asset], projects=subjects)
     stale = stale_partitions(connection, [world], expectation)
-    chosen = [one for one in stale if one.asset == asset and (one.place_id, one.vintage) in wanted]
+    chosen = [
+        one for one in stale if one.asset == asset and (one.subject_id, one.vintage) in wanted
+    ]
     return _steps(connection, world, asset, chosen, expectation)
 
 
@@ -75,31 +129,32 @@ def _steps(
     stale: Sequence[StalePartition],
     expectation: Expectation,
 ) -> list[Step]:
-    node = next(node for node in GRAPH if node.key == asset)
-    upstream = _upstream(connection, node, stale)
+    node = node_of(asset)
+    upstream = _upstream(connection, world, node, stale)
     documents = {}
     for one in stale:
-        document = expectation.document(asset, one.place_id, one.vintage)
+        document = expectation.document(asset, one.subject_id, one.vintage)
         if document is None:
-            raise KeyError((asset, one.place_id, one.vintage))
-        documents[one.place_id, one.vintage] = document
+            raise KeyError((asset, one.subject_id, one.vintage))
+        documents[one.subject_id, one.vintage] = document
     interned = intern_inputs(connection, {one.digest: one for one in documents.values()})
     steps = []
     for one in stale:
-        place = world.places[one.place_id]
-        document = documents[one.place_id, one.vintage]
-        read = upstream.get((one.place_id, one.vintage), [])
-        geometry = place.geometry_hash if node.uses_geometry else None
+        document = documents[one.subject_id, one.vintage]
+        read = upstream.get((one.subject_id, one.vintage), ())
+        place = world.places[one.subject_id] if node.uses_geometry else None
+        marks = [mark for mark in (each.mark for each in read) if mark is not None]
         steps.append(
             Step(
                 asset=asset,
-                place=place,
+                subject_id=one.subject_id,
+                company_id=world.id,
                 vintage=one.vintage,
                 causes=one.causes,
-                fingerprint=document.fingerprint(geometry, [mark for mark, _ in read]),
-                geometry_version_id=place.geometry_version_id if node.uses_geometry else None,
+                fingerprint=document.fingerprint(place.geometry_hash if place else None, marks),
+                geometry_version_id=place.geometry_version_id if place else None,
                 inputs_id=interned[document.digest],
-                upstream=reduce(xor, (token for _, token in read)) if read else None,
+                read=read,
                 known=False,
             )
         )
@@ -107,35 +162,59 @@ def _steps(
 
 
 def _upstream(
-    connection: Connection, node: Node, stale: Sequence[StalePartition]
-) -> dict[Key, list[tuple[bytes, int]]]:
-    """(Fingerprint, token) of every partition read, in the order of the edges."""
+    connection: Connection, world: CompanyWorld, node: Node, stale: Sequence[StalePartition]
+) -> dict[Key, tuple[Read, ...]]:
+    """Every partition read, in the order of the edges."""
     if not node.edges or not stale:
         return {}
     assets = asset_ids(connection, [edge.upstream for edge in node.edges])
+    # Members of a project are read in the order of their keys, and told apart by them; a
+    # subject reads itself without a key.
+    sources = {
+        (one.subject_id, key): _sources(world, node, key, one.subject_id)
+        for one in stale
+        for key in assets
+    }
+    current = _current(
+        connection, assets, {subject for each in sources.values() for subject, _ in each}
+    )
+    return {
+        (one.subject_id, one.vintage): tuple(
+            Read(subject, member, *current.get((assets[key], subject, one.vintage + by), (None, 0)))
+            for key, by in edge_offsets(node)
+            for subject, member in sources[one.subject_id, key]
+        )
+        for one in stale
+    }
+
+
+def _sources(
+    world: CompanyWorld, node: Node, upstream: str, subject_id: int
+) -> list[tuple[int, str | None]]:
+    if node_of(upstream).level == node.level:
+        return [(subject_id, None)]
+    return [(farm.id, farm.key) for farm in world.members(subject_id)]
+
+
+def _current(
+    connection: Connection, assets: Mapping[str, int], subjects: Iterable[int]
+) -> dict[tuple[int, int, int], tuple[bytes, int]]:
+    """Fingerprint and token of the current partitions of some subjects."""
     rows = connection.execute(
         select(
             PartitionState.asset_id,
-            PartitionState.farm_id,
+            PartitionState.subject_id,
             PartitionState.vintage,
             PartitionState.fingerprint,
             PartitionState.token,
         ).where(
             among(PartitionState.asset_id, assets.values()),
-            among(PartitionState.farm_id, {one.place_id for one in stale}),
+            among(PartitionState.subject_id, subjects),
         )
     )
-    current = {
-        (row.asset_id, row.farm_id, row.vintage): (bytes(row.fingerprint), row.token)
-        for row in rows
-    }
     return {
-        (one.place_id, one.vintage): [
-            current[assets[key], one.place_id, one.vintage + by]
-            for key, by in edge_offsets(node)
-            if (assets[key], one.place_id, one.vintage + by) in current
-        ]
-        for one in stale
+        (row.asset_id, row.subject_id, row.vintage): (bytes(row.fingerprint), row.token)
+        for row in rows
     }
 
 
@@ -143,20 +222,23 @@ def _with_known(connection: Connection, steps: list[Step]) -> list[Step]:
     """Mark the steps whose rows exist: a polygon or raster that is back to an older state."""
     if not steps:
         return steps
-    if steps[0].asset == FARM_METRICS:
-        place, mark = FarmMetric.farm_id, FarmMetric.inputs_fingerprint
-    else:
-        place, mark = RasterAggregate.geometry_id, RasterAggregate.inputs_fingerprint
+    subject, mark = _IDENTITY.get(steps[0].asset, _OF_RECEIPTS)
     marks = {as_text(step.fingerprint) for step in steps}
     rows = connection.execute(
-        select(place.label("place"), mark.label("inputs_fingerprint"))
-        .where(among(mark, marks))
-        .distinct()
+        select(subject.label("subject"), mark.label("mark")).where(among(mark, marks)).distinct()
     )
-    known = {(row.place, row.inputs_fingerprint) for row in rows}
+    known = {(row.subject, row.mark) for row in rows}
     return [
-        replace(step, known=(step.place.id, as_text(step.fingerprint)) in known) for step in steps
+        replace(step, known=(step.subject_id, as_text(step.fingerprint)) in known) for step in steps
     ]
+
+
+_OF_RECEIPTS = RasterAggregate.geometry_id, RasterAggregate.inputs_fingerprint
+_IDENTITY = {
+    FARM_METRICS: (FarmMetric.farm_id, FarmMetric.inputs_fingerprint),
+    PROJECT_METRICS: (ProjectMember.project_id, ProjectMember.inputs_fingerprint),
+}
+"""Which columns say that a computation was made, by asset."""
 
 
 def lock_asset(connection: Connection, asset: str) -> None:

@@ -15,6 +15,7 @@ from carbon_assets.provenance.code import code_version
 from carbon_assets.provenance.expectation import asset_ids
 from carbon_assets.provenance.fingerprint import as_text
 from carbon_assets.provenance.plan import Key, Step
+from carbon_assets.provenance.world import CompanyWorld, Place
 from carbon_assets.rasters.reader import RasterFile
 from carbon_assets.runners.bound import BoundRunner
 from carbon_assets.runners.receipts import PartitionReceipts, Read, Receipt
@@ -46,6 +47,7 @@ def libraries() -> dict[str, str]:
 
 def write_receipts(
     connection: Connection,
+    world: CompanyWorld,
     bound: BoundRunner,
     steps: Mapping[Key, Step],
     made: Sequence[PartitionReceipts],
@@ -59,7 +61,7 @@ def write_receipts(
     inputs: list[tuple[int, int, str]] = []
     for one in made:
         step = steps[one.place_id, one.vintage]
-        shared = _shared(bound, step, now)
+        shared = _shared(bound, world.places[step.subject_id], step, now)
         for receipt, read in zip(one.receipts, one.read, strict=True):
             row = next(ids)
             rows.append((row, *shared, *_files_read(files, read), *_own(receipt)))
@@ -120,15 +122,15 @@ _OWN_COLUMNS = [
 _RECEIPT_COLUMNS = ["id", *_SHARED_COLUMNS, *_FILE_COLUMNS, *_OWN_COLUMNS]
 
 
-def _shared(bound: BoundRunner, step: Step, now: datetime) -> tuple[Any, ...]:
+def _shared(bound: BoundRunner, place: Place, step: Step, now: datetime) -> tuple[Any, ...]:
     source = bound.value_source
     return (
-        step.place.company_id,
+        step.company_id,
         source.source_id,
         source.version.version,
-        step.place.kind,
-        step.place.id,
-        step.place.geometry_hash,
+        place.kind,
+        place.id,
+        place.geometry_hash,
         step.vintage,
         code_version(),
         bound.runner_key,
@@ -138,7 +140,7 @@ def _shared(bound: BoundRunner, step: Step, now: datetime) -> tuple[Any, ...]:
 
 
 def _own(receipt: Receipt) -> tuple[Any, ...]:
-    own = {**receipt.__dict__, "context": {**receipt.context, "libraries": libraries()}}
+    own = {**receipt._asdict(), "context": {**receipt.context, "libraries": libraries()}}
     return tuple(own[name] for name in _OWN_COLUMNS)
 
 
@@ -176,7 +178,7 @@ def write_metrics(
         step = steps[key]
         for metric in metrics:
             row = next(ids)
-            head = (row, step.place.company_id, step.place.id, step.vintage)
+            head = (row, step.company_id, step.subject_id, step.vintage)
             rows.append((*head, as_text(step.fingerprint), code_version(), now, *_values(metric)))
             sources += [(row, receipt, role) for receipt, role in metric.sources]
     copy_rows(connection, FarmMetric, _METRIC_COLUMNS, rows)
@@ -201,7 +203,7 @@ def record_history(connection: Connection, steps: Sequence[Step], run_id: str | 
         PartitionHistory,
         [
             "asset_id",
-            "farm_id",
+            "subject_id",
             "vintage",
             "geometry_version_id",
             "inputs_id",
@@ -213,7 +215,7 @@ def record_history(connection: Connection, steps: Sequence[Step], run_id: str | 
         [
             (
                 assets[step.asset],
-                step.place.id,
+                step.subject_id,
                 step.vintage,
                 step.geometry_version_id,
                 step.inputs_id,

@@ -1,9 +1,8 @@
-"""Computing receipts again from the inputs that they name, and comparing every bit."""
+"""Computing numbers again from the inputs that they name, and comparing every bit."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -13,6 +12,9 @@ from carbon_assets.intake.contents import content_of, copy_of
 from carbon_assets.intake.files import registered_file
 from carbon_assets.provenance.expectation import code_of
 from carbon_assets.provenance.fingerprint import as_text
+from carbon_assets.provenance.reproduce_projects import computations as project_computations
+from carbon_assets.provenance.reproduce_projects import reproduce_projects
+from carbon_assets.provenance.reproduction import Reproduction
 from carbon_assets.rasters.opening import gdal_session
 from carbon_assets.rasters.reader import OpenRasters
 from carbon_assets.rasters.registered import RegisteredSource, SourceFile
@@ -42,40 +44,6 @@ COMPARED = (
 Progress = Callable[[int, int], None]
 
 
-@dataclass
-class Reproduction:
-    """What came of computing receipts again.
-
-    Attributes:
-        checked: Receipts that were looked at.
-        equal: Those that came out the same in every field.
-        different: One entry per receipt and field that differs.
-        failed: Computations that could not be repeated, with the reason.
-        notes: What has changed since without being a fault, e.g. the code.
-    """
-
-    checked: int = 0
-    equal: int = 0
-    different: list[dict[str, Any]] = field(default_factory=list)
-    failed: list[dict[str, Any]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def faithful(self) -> bool:
-        """Whether everything came out the same."""
-        return not self.different and not self.failed
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-ready mapping."""
-        return {
-            "checked": self.checked,
-            "equal": self.equal,
-            "different": self.different,
-            "failed": self.failed,
-            "notes": self.notes,
-        }
-
-
 def reproduce(
     database: Database,
     *,
@@ -83,12 +51,15 @@ def reproduce(
     company: str | None = None,
     progress: Progress | None = None,
 ) -> Reproduction:
-    """Compute receipts again from polygon and rasters, and compare.
+    """Compute numbers again and compare: receipts from polygon and rasters.
+
+    With all receipts come all project metrics, from the farm metrics that they name.
 
     Args:
         database: The database; nothing is written but the cache of file hashes.
-        receipt_ids: Rows of ``raster_aggregates``; None for all that are current.
-        company: Only receipts of this company.
+        receipt_ids: Rows of ``raster_aggregates``; None for all that are current, and for the
+            current project metrics.
+        company: Only rows of this company.
         progress: Called with computations done and to do.
 
     Raises:
@@ -98,13 +69,20 @@ def reproduce(
     with transaction(database) as connection, gdal_session(), OpenRasters() as rasters:
         computations = _computations(connection, receipt_ids, company)
         inputs = Inputs(connection)
-        done = 0
+        projects = [] if receipt_ids is not None else project_computations(connection, company)
+        total, done = len(computations) + len(projects), 0
+        told = progress or _silent
         for group in _groups(computations, inputs):
             _repeat(connection, group, inputs, rasters, result)
             done += len(group)
-            if progress:
-                progress(done, len(computations))
+            told(done, total)
+        for number in reproduce_projects(connection, projects, result):
+            told(done + number, total)
     return result
+
+
+def _silent(_done: int, _total: int) -> None:
+    pass
 
 
 def _computations(
@@ -163,7 +141,7 @@ def _repeat(
         _note_code(bound, [inputs.document(one) for one in group], result)
         task = inputs.task(group[0])
         made = {
-            (part.vintage, *_identity(vars(receipt))): receipt
+            (part.vintage, *_identity(receipt._asdict())): receipt
             for part in compute_place(bound, task, [one.vintage_year for one in group], rasters)
             for receipt in part.receipts
         }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, text
 
 from carbon_assets.metrics.model import ReceiptRow
-from carbon_assets.provenance.graph import FARM_METRICS
+from carbon_assets.provenance.graph import FARM_METRICS, PROJECT_METRICS
 from carbon_assets.provenance.plan import Key
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ def current_fingerprints(
     wanted = set(keys)
     rows = connection.execute(
         text(
-            "SELECT s.farm_id, s.vintage, s.fingerprint FROM partition_state AS s"
+            "SELECT s.subject_id, s.vintage, s.fingerprint FROM partition_state AS s"
             " JOIN asset_keys AS a ON a.id = s.asset_id"
-            " WHERE a.key = :asset AND s.farm_id = ANY(:places)"
+            " WHERE a.key = :asset AND s.subject_id = ANY(:subjects)"
         ),
-        {"asset": asset, "places": sorted({place for place, _ in wanted})},
+        {"asset": asset, "subjects": sorted({subject for subject, _ in wanted})},
     )
-    found = {(row.farm_id, row.vintage): bytes(row.fingerprint) for row in rows}
+    found = {(row.subject_id, row.vintage): bytes(row.fingerprint) for row in rows}
     return {key: found[key] for key in wanted if key in found}
 
 
@@ -62,37 +62,47 @@ def current_frame(
     """Current rows of some partitions of an asset as a frame with the named columns."""
     import pandas as pd
 
-    query, place = _FRAMES[asset == FARM_METRICS]
+    query, subject = _FRAMES.get(asset, _RECEIPTS)
     wanted = set(keys)
     rows = connection.execute(
         text(query),
         {
-            "places": sorted({place for place, _ in wanted}),
+            "subjects": sorted({one for one, _ in wanted}),
             "vintages": sorted({vintage for _, vintage in wanted}),
         },
     ).mappings()
     chosen = [
-        row for row in rows if (row[place], row["vintage_year"]) in wanted and _belongs(asset, row)
+        row
+        for row in rows
+        if (row[subject], row["vintage_year"]) in wanted and _belongs(asset, row)
     ]
     return pd.DataFrame({name: [row.get(name) for row in chosen] for name in columns})
 
 
+_RECEIPTS = (
+    "SELECT * FROM current_raster_aggregates"
+    " WHERE geometry_id = ANY(:subjects) AND vintage_year = ANY(:vintages)",
+    "geometry_id",
+)
 _FRAMES = {
-    True: (
+    FARM_METRICS: (
         "SELECT m.*, (SELECT jsonb_agg(jsonb_build_array(s.raster_aggregate_id, s.role))"
         " FROM farm_metric_sources AS s WHERE s.farm_metric_id = m.id) AS sources"
         " FROM current_farm_metrics AS m"
-        " WHERE m.farm_id = ANY(:places) AND m.vintage_year = ANY(:vintages)",
+        " WHERE m.farm_id = ANY(:subjects) AND m.vintage_year = ANY(:vintages)",
         "farm_id",
     ),
-    False: (
-        "SELECT * FROM current_raster_aggregates"
-        " WHERE geometry_id = ANY(:places) AND vintage_year = ANY(:vintages)",
-        "geometry_id",
+    PROJECT_METRICS: (
+        "SELECT m.*, (SELECT jsonb_agg(jsonb_build_array(s.farm_metric_id, s.role))"
+        " FROM project_metric_sources AS s WHERE s.project_metric_id = m.id) AS sources"
+        " FROM current_project_metrics AS m"
+        " WHERE m.project_id = ANY(:subjects) AND m.vintage_year = ANY(:vintages)",
+        "project_id",
     ),
 }
+"""Statement, and the column with the subject, by asset; receipts are the others."""
 
 
 def _belongs(asset: str, row: Mapping[Any, Any]) -> bool:
     runner = str(row.get("runner_key", "")).split(".", 1)[0]
-    return asset == FARM_METRICS or asset.rsplit("/", 1)[-1] == runner
+    return asset in _FRAMES or asset.rsplit("/", 1)[-1] == runner

@@ -2,23 +2,31 @@
 
 ``partition_state`` says what is current, :mod:`carbon_assets.provenance.expectation` what
 should be; :mod:`carbon_assets.provenance.staleness` compares the two. Reading costs what the
-places in question have, not what the database holds.
+places and projects in question have, not what the database holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from psycopg import Connection as DriverConnection
+from psycopg import Cursor
 from sqlalchemy import Connection, select
 
-from carbon_assets.provenance.expectation import Expectation, asset_ids, inputs_ids
+from carbon_assets.provenance.expectation import Expectation, asset_ids, expect, inputs_ids
 from carbon_assets.provenance.fingerprint import InputDocument, causes
-from carbon_assets.provenance.graph import GRAPH
+from carbon_assets.provenance.graph import (
+    GRAPH,
+    PROJECT_ASSETS,
+    Level,
+    edge_offsets,
+    level_of,
+    node_of,
+)
 from carbon_assets.provenance.staleness import (
     GEOMETRY,
     INPUTS,
@@ -34,8 +42,8 @@ from carbon_assets.provenance.world import CompanyWorld
 from carbon_assets.store.models import PartitionInputs
 from carbon_assets.store.queries import among
 
-LISTED_PLACES = 2_000
-"""Up to this number places are looked up one by one; more are read as one range."""
+LISTED_SUBJECTS = 2_000
+"""Up to this number subjects are looked up one by one; more are read as one range."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +52,21 @@ class StalePartition:
 
     Attributes:
         asset: Asset key.
-        place_id: Row of ``farms``.
+        subject_id: Row of ``farms``, or of ``projects``, as the asset's level says.
         vintage: Vintage year.
         causes: ``missing``, ``geometry``, ``raster_version``, ``reference_data``,
-            ``parameter``, ``code``, ``library``, ``upstream``.
+            ``parameter``, ``code``, ``library``, ``membership``, ``upstream``.
     """
 
     asset: str
-    place_id: int
+    subject_id: int
     vintage: int
     causes: tuple[str, ...]
+
+    @property
+    def level(self) -> Level:
+        """What the partition is of: a place or a project."""
+        return level_of(self.asset)
 
 
 def stale_partitions(
@@ -63,8 +76,8 @@ def stale_partitions(
 
     Args:
         connection: An open transaction.
-        worlds: The companies, for the places' current polygons.
-        expectation: What should be, for the assets and places of interest.
+        worlds: The companies, for current polygons and members of projects.
+        expectation: What should be, for the assets and subjects of interest.
     """
     assets = asset_ids(connection, [node.key for node in GRAPH])
     stale = compare(connection, _expected(connection, worlds, expectation, assets))
@@ -72,44 +85,90 @@ def stale_partitions(
     reasons = _Reasons(connection, expectation, set(np.unique(stale.recorded).tolist()))
     return [
         StalePartition(
-            names[asset], place, vintage, reasons.of(names[asset], place, vintage, mask, recorded)
+            names[asset], one, vintage, reasons.of(names[asset], one, vintage, mask, recorded)
         )
-        for asset, place, vintage, mask, recorded in stale.rows()
+        for asset, one, vintage, mask, recorded in stale.rows()
     ]
+
+
+def stale_projects(
+    connection: Connection, worlds: Sequence[CompanyWorld], *, ready: bool = True
+) -> list[StalePartition]:
+    """List the stale partitions of projects.
+
+    Args:
+        connection: An open transaction.
+        worlds: The companies, loaded with their projects.
+        ready: Leave out those that rest on something stale: computed now, they would be stale
+            again after it.
+    """
+    stale = stale_partitions(connection, worlds, expect(worlds))
+    found = [one for one in stale if one.level == "project"]
+    if not ready:
+        return found
+    waiting = _resting_on(worlds, stale)
+    return [one for one in found if (one.asset, one.subject_id, one.vintage) not in waiting]
+
+
+def _resting_on(
+    worlds: Sequence[CompanyWorld], stale: Iterable[StalePartition]
+) -> set[tuple[str, int, int]]:
+    """Partitions of projects that read a stale one, upstream first."""
+    owner = {
+        farm.id: project
+        for world in worlds
+        for project in world.projects
+        for farm in world.members(project)
+    }
+    found: set[tuple[str, int, int]] = set()
+    for one in stale:
+        project = owner.get(one.subject_id) if one.level == "place" else one.subject_id
+        if project is not None:
+            found.update(
+                (asset, project, one.vintage - by)
+                for asset in PROJECT_ASSETS
+                for upstream, by in edge_offsets(node_of(asset))
+                if upstream == one.asset
+            )
+    return found
 
 
 def compare(connection: Connection, expected: Expected) -> Stale:
     """Compare what the database records with what should be, transitively."""
-    return find_stale(expected, _read(connection, expected.read, expected.farms.tolist()))
+    return find_stale(expected, _read(connection, expected))
 
 
 _STATE = """
 SELECT string_agg(
-    int4send(farm_id) || int2send(vintage) || int4send(coalesce(geometry_version_id, 0))
+    int4send(subject_id) || int2send(vintage) || int4send(coalesce(geometry_version_id, 0))
     || int4send(inputs_id) || int8send(coalesce(upstream, 0)) || int8send(token), ''::bytea)
-FROM partition_state WHERE asset_id = %(asset)s AND farm_id {places}
+FROM partition_state WHERE asset_id = %(asset)s AND subject_id {subjects}
 """
 """Rows of one asset packed as :data:`STATE`: two million are read in a second or two, one by one
 in ten."""
 
 
-def _read(
-    connection: Connection, assets: Collection[int], places: Sequence[int]
-) -> dict[int, State]:
-    if not places:
-        return {}
+def _read(connection: Connection, expected: Expected) -> dict[int, State]:
     driver = connection.connection.driver_connection
     if not isinstance(driver, DriverConnection):
         raise TypeError("reading the state needs a connection with psycopg 3")
-    few = len(places) <= LISTED_PLACES
-    query = _STATE.format(places="= ANY(%(places)s)" if few else "BETWEEN %(first)s AND %(last)s")
-    which = {"places": places} if few else {"first": places[0], "last": places[-1]}
     with _one_process(driver), driver.cursor(binary=True) as cursor:
-        found = {
-            asset: cursor.execute(query, which | {"asset": asset}).fetchone() or (None,)
-            for asset in sorted(assets)
+        return {
+            asset: _read_asset(cursor, asset, expected.of_level[expected.levels[asset]].tolist())
+            for asset in sorted(expected.read)
         }
-    return {asset: np.frombuffer(packed or b"", dtype=STATE) for asset, (packed,) in found.items()}
+
+
+def _read_asset(cursor: Cursor[Any], asset: int, subjects: Sequence[int]) -> State:
+    if not subjects:
+        return np.zeros(0, dtype=STATE)
+    few = len(subjects) <= LISTED_SUBJECTS
+    query = _STATE.format(
+        subjects="= ANY(%(subjects)s)" if few else "BETWEEN %(first)s AND %(last)s"
+    )
+    which = {"subjects": subjects} if few else {"first": subjects[0], "last": subjects[-1]}
+    (packed,) = cursor.execute(query, {**which, "asset": asset}).fetchone() or (None,)
+    return np.frombuffer(packed or b"", dtype=STATE)
 
 
 @contextmanager
@@ -128,25 +187,27 @@ def _expected(
     expectation: Expectation,
     assets: Mapping[str, int],
 ) -> Expected:
-    wanted = {place for _, place in expectation.places}
-    current = {
-        place: world.places[place].geometry_version_id
-        for world in worlds
-        for place in wanted & world.places.keys()
-    }
-    uses = {node.key: node.uses_geometry for node in GRAPH}
+    places, projects = expectation.of_level("place"), expectation.of_level("project")
+    current: dict[int, int] = {}
+    members: list[tuple[int, int]] = []
+    for world in worlds:
+        current |= {n: world.places[n].geometry_version_id for n in places & world.places.keys()}
+        for project in projects & world.projects.keys():
+            members += [(project, farm.id) for farm in world.members(project)]
+    uses = {node.key for node in GRAPH if node.uses_geometry}
     known = inputs_ids(connection, expectation.documents.values())
     return Expected(
         nodes=GRAPH,
         assets=assets,
-        places=[
-            (assets[asset], place, zone, current[place] if uses[asset] else None)
-            for (asset, place), zone in expectation.places.items()
+        subjects=[
+            (assets[asset], subject, zone, current[subject] if asset in uses else None)
+            for (asset, subject), zone in expectation.subjects.items()
         ],
         inputs=[
             (assets[asset], zone, vintage, known.get(document.digest))
             for (asset, zone, vintage), document in expectation.documents.items()
         ],
+        members=members,
     )
 
 
@@ -162,14 +223,16 @@ class _Reasons:
         self._recorded = {row.id: row.document for row in rows}
         self._known: dict[tuple[int, bytes], tuple[str, ...]] = {}
 
-    def of(self, asset: str, place: int, vintage: int, mask: int, recorded: int) -> tuple[str, ...]:
+    def of(
+        self, asset: str, subject: int, vintage: int, mask: int, recorded: int
+    ) -> tuple[str, ...]:
         found: tuple[str, ...] = ()
         if mask & MISSING:
             found += ("missing",)
         if mask & GEOMETRY:
             found += ("geometry",)
         if mask & INPUTS:
-            wanted = self._expectation.document(asset, place, vintage)
+            wanted = self._expectation.document(asset, subject, vintage)
             if wanted is not None:
                 found += self._difference(recorded, wanted)
         if mask & UPSTREAM:

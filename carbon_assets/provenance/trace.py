@@ -6,13 +6,13 @@ them into words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from carbon_assets.errors import ProvenanceError
-from carbon_assets.provenance.fingerprint import as_bytes
+from carbon_assets.provenance.trace_history import computation
 from carbon_assets.provenance.trace_text import as_text
 
 __all__ = ["as_text", "trace_metric", "trace_metric_id", "trace_receipt"]
@@ -114,7 +114,7 @@ def trace_metric_id(connection: Connection, metric_id: int) -> Document:
             "current": row["current"],
         },
         "place": _place(row),
-        "computation": _computation(connection, "farm_metrics", row, row["farm_id"]),
+        "computation": computation(connection, "farm_metrics", row, row["farm_id"]),
         "receipts": [
             {"role": one.role, **trace_receipt(connection, one.raster_aggregate_id)}
             for one in sources
@@ -177,7 +177,7 @@ def trace_receipt(connection: Connection, receipt_id: int) -> Document:
         },
         "rasters": _rasters(connection, receipt_id),
         "geometry": _geometry(connection, row["geometry_id"], row["geometry_version"]),
-        "computation": _computation(connection, asset, row, row["geometry_id"]),
+        "computation": computation(connection, asset, row, row["geometry_id"]),
     }
 
 
@@ -226,42 +226,3 @@ def _geometry(connection: Connection, place_id: int, geometry_hash: str) -> Docu
         .one()
     )
     return {**row, "created_at": row["created_at"].isoformat()}
-
-
-def _computation(
-    connection: Connection, asset: str, row: Mapping[str, Any], place_id: int
-) -> Document:
-    """Fingerprint, code, and every time that this computation became current."""
-    history = connection.execute(
-        text(
-            "SELECT h.cause, h.run_id, h.recorded_at, p.document FROM partition_history AS h"
-            " JOIN asset_keys AS a ON a.id = h.asset_id"
-            " JOIN partition_inputs AS p ON p.id = h.inputs_id"
-            " WHERE a.key = :asset AND h.farm_id = :place AND h.vintage = :vintage"
-            " AND h.fingerprint = :mark ORDER BY h.id"
-        ),
-        {
-            "asset": asset,
-            "place": place_id,
-            "vintage": row["vintage_year"],
-            "mark": as_bytes(row["inputs_fingerprint"]),
-        },
-    ).all()
-    inputs = history[0].document if history else {}
-    return {
-        "asset": asset,
-        "fingerprint": row["inputs_fingerprint"],
-        "code_version": row["code_version"],
-        "code": inputs.get("code"),
-        "numerics": inputs.get("numerics"),
-        "parameters": inputs.get("parameters"),
-        "computed_at": row["computed_at"].isoformat(),
-        "became_current": _became_current(history),
-    }
-
-
-def _became_current(history: Sequence[Any]) -> list[Document]:
-    return [
-        {"at": one.recorded_at.isoformat(), "cause": one.cause, "run": one.run_id}
-        for one in history
-    ]

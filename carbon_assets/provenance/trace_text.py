@@ -9,9 +9,44 @@ Document = Mapping[str, Any]
 
 
 def as_text(document: Document) -> str:
-    """Put a trace of a metric or of a receipt into words."""
-    lines = _metric(document) if "metric" in document else _receipt(document)
+    """Put a trace of a metric, of a project metric or of a receipt into words."""
+    if "project_metric" in document:
+        lines = _project_metric(document)
+    else:
+        lines = _metric(document) if "metric" in document else _receipt(document)
     return "\n".join(lines)
+
+
+def _project_metric(document: Document) -> Iterator[str]:
+    metric, project = document["project_metric"], document["project"]
+    name = "" if project["name"] == project["key"] else f" ({project['name']})"
+    named = f"project {project['key']}{name}"
+    yield f"{metric['label']} of {named}, {metric['vintage']}{_slice(metric['stratum'])}"
+    yield f"  = {_number(metric['value'])} {metric['unit']}{_interval(metric['interval_95'])}"
+    yield f"  project metric #{metric['id']} ({metric['code']}){_not_current(metric)}"
+    yield f"  formula      {metric['formula']}"
+    yield (
+        f"  farms        {metric['farms_counted']} counted, {metric['farms_without_data']} without "
+        f"data, of {len(document['members'])} in the project"
+    )
+    yield f"  source       {metric['source']}"
+    yield from _reservations(metric)
+    yield from _computed(document["computation"], "  ")
+    for one in document["farm_metrics"]:
+        receipts = ", ".join(f"#{number}" for number in one["receipts"])
+        flags = f" [{', '.join(one['flags'])}]" if one["flags"] else ""
+        yield (
+            f"  {one['role']:<12} {one['farm']}: {one['metric']} = {_number(one['value'])} "
+            f"{one['unit']}{flags}{_not_current(one)}"
+        )
+        yield f"               carbon-assets trace metric:{one['id']} (receipts {receipts})"
+
+
+def _reservations(metric: Document) -> Iterator[str]:
+    if metric["valid_share"] is not None:
+        yield f"  valid share  {metric['valid_share']:.4%}"
+    if metric["flags"]:
+        yield f"  flags        {', '.join(metric['flags'])}"
 
 
 def _metric(document: Document) -> Iterator[str]:
@@ -21,10 +56,7 @@ def _metric(document: Document) -> Iterator[str]:
     yield f"  metric #{metric['id']} ({metric['code']}){_not_current(metric)}"
     yield f"  formula      {metric['formula']}"
     yield f"  source       {metric['source']}"
-    if metric["valid_share"] is not None:
-        yield f"  valid share  {metric['valid_share']:.4%}"
-    if metric["flags"]:
-        yield f"  flags        {', '.join(metric['flags'])}"
+    yield from _reservations(metric)
     yield from _computed(document["computation"], "  ")
     for receipt in document["receipts"]:
         yield ""

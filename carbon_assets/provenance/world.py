@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from carbon_assets.intake.sources import Binding, bound_sources, register
 from carbon_assets.metrics.settings import MetricSettings
+from carbon_assets.provenance.graph import FARM_METRICS, PROJECT_METRICS
 from carbon_assets.rasters.registered import Bounds, RegisteredSource
 from carbon_assets.reference.legend import load_legend
 from carbon_assets.runners.all_runners import RUNNERS
@@ -18,6 +20,9 @@ from carbon_assets.runners.compute import PlaceTask
 from carbon_assets.runners.declaration import Setting
 from carbon_assets.store.models import Company, Farm, GeometryVersion, Project
 from carbon_assets.store.queries import among
+
+MEMBER_KIND = "farm"
+"""Kind of the places whose metrics make up those of their project."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class Place:
         kind: Kind of place.
         partition_key: Permanent Dagster partition key.
         project: Key of its project, or None.
+        project_id: Row of ``projects``, or None.
         vintages: Years that are computed for it.
         geometry_version_id: Current row of ``geometry_versions``.
         geometry_hash: ``sha256:…`` of the polygon's bytes.
@@ -48,12 +54,38 @@ class Place:
     kind: str
     partition_key: str
     project: str | None
+    project_id: int | None
     vintages: tuple[int, ...]
     geometry_version_id: int
     geometry_hash: str
     bounds: Bounds
     area_ha: float
     setting: Setting
+    metrics: MetricSettings
+
+
+@dataclass(frozen=True)
+class ProjectSpace:
+    """A project with what its own partitions depend on.
+
+    Attributes:
+        id: Row of ``projects``.
+        company_id: Tenant.
+        key: The user's key.
+        name: Display name.
+        partition_key: Permanent Dagster partition key.
+        vintages: Years that are computed for it.
+        policy: ``auto`` or ``badge``: whether automation may re-run it.
+        metrics: How its metrics are made.
+    """
+
+    id: int
+    company_id: int
+    key: str
+    name: str
+    partition_key: str
+    vintages: tuple[int, ...]
+    policy: str
     metrics: MetricSettings
 
 
@@ -67,6 +99,7 @@ class CompanyWorld:
         places: Active places by row number.
         runners: Runners whose sources are all bound, by asset key.
         sources: Registered sources by slot.
+        projects: Projects by row number, of which all members are among the places.
     """
 
     id: int
@@ -74,10 +107,24 @@ class CompanyWorld:
     places: Mapping[int, Place]
     runners: Mapping[str, BoundRunner]
     sources: Mapping[str, RegisteredSource]
+    projects: Mapping[int, ProjectSpace] = field(default_factory=dict)
 
     def computes(self, asset: str) -> bool:
         """Whether the sources that an asset needs are bound."""
-        return asset in self.runners or (asset == "farm_metrics" and "land_cover" in self.sources)
+        derived = asset in (FARM_METRICS, PROJECT_METRICS)
+        return asset in self.runners or (derived and "land_cover" in self.sources)
+
+    def members(self, project_id: int) -> tuple[Place, ...]:
+        """Active farms of a project, by key; places of other kinds do not belong to its land."""
+        return self._members.get(project_id, ())
+
+    @cached_property
+    def _members(self) -> Mapping[int, tuple[Place, ...]]:
+        found: dict[int, list[Place]] = {number: [] for number in self.projects}
+        for place in self.places.values():
+            if place.kind == MEMBER_KIND and place.project_id in found:
+                found[place.project_id].append(place)
+        return {n: tuple(sorted(farms, key=lambda farm: farm.key)) for n, farms in found.items()}
 
     def tasks(self, connection: Connection, place_ids: Iterable[int]) -> list[PlaceTask]:
         """Return places with their polygons, ready to be computed."""
@@ -100,7 +147,11 @@ class CompanyWorld:
 
 
 def load_companies(
-    connection: Connection, key: str | None = None, *, places: Collection[int] | None = None
+    connection: Connection,
+    key: str | None = None,
+    *,
+    places: Collection[int] | None = None,
+    projects: Collection[int] | None = None,
 ) -> list[CompanyWorld]:
     """Load one company or all, looking at every bound file for new content.
 
@@ -109,7 +160,9 @@ def load_companies(
         key: Company; by default all.
         places: Rows of ``farms``; with them only these places are loaded, and only the companies
             that they belong to. Sources stay those of the whole company: what a computation
-            rests on, and what a manifest says, does not depend on who looks.
+            rests on, and what a manifest says, does not depend on who looks. No project is
+            loaded then: its members might not all be there.
+        projects: Rows of ``projects``; with them only these are loaded, with all their places.
 
     Raises:
         RasterError: If a bound file is missing, unreadable or not what the catalogue says.
@@ -117,11 +170,22 @@ def load_companies(
     companies = select(Company.id, Company.key).order_by(Company.id)
     if key is not None:
         companies = companies.where(Company.key == key)
-    if places is not None:
+    if projects is not None:
+        members = select(Farm.id).where(among(Farm.project_id, projects))
+        places = connection.execute(members).scalars().all()
+        owners = select(Project.company_id).where(among(Project.id, projects))
+        companies = companies.where(Company.id.in_(owners))
+    elif places is not None:
         owners = select(Farm.company_id).where(among(Farm.id, places))
         companies = companies.where(Company.id.in_(owners))
     found = connection.execute(companies).all()
-    return [_load(connection, row.id, row.key, places) for row in found]
+    worlds = [_load(connection, row.id, row.key, places) for row in found]
+    if projects is None:
+        return worlds if places is None else [replace(one, projects={}) for one in worlds]
+    return [
+        replace(one, projects={n: p for n, p in one.projects.items() if n in projects})
+        for one in worlds
+    ]
 
 
 def _load(
@@ -142,11 +206,20 @@ def _load(
         for runner in RUNNERS
         if all(slot in sources for slot in runner.slots)
     }
-    return CompanyWorld(company_id, key, places, runners, sources)
+    spaces = {number: _project(company_id, row) for number, row in projects.items()}
+    return CompanyWorld(company_id, key, places, runners, sources, spaces)
 
 
 def _projects(connection: Connection, company_id: int) -> dict[int, Any]:
-    query = select(Project.id, Project.key, Project.vintages, Project.settings)
+    query = select(
+        Project.id,
+        Project.key,
+        Project.name,
+        Project.partition_key,
+        Project.vintages,
+        Project.staleness_policy,
+        Project.settings,
+    ).order_by(Project.id)
     rows = connection.execute(query.where(Project.company_id == company_id))
     return {row.id: row for row in rows}
 
@@ -226,6 +299,7 @@ def _place(company_id: int, row: Any, project: Any, everywhere: tuple[int, ...])
         kind=row.geometry_kind,
         partition_key=row.partition_key,
         project=project.key if project else None,
+        project_id=project.id if project else None,
         vintages=tuple(project.vintages) if project else everywhere,
         geometry_version_id=row.geometry_version_id,
         geometry_hash=row.geometry_hash,
@@ -236,6 +310,19 @@ def _place(company_id: int, row: Any, project: Any, everywhere: tuple[int, ...])
             ecological_zone=row.ecological_zone or settings.get("ecological_zone"),
         ),
         metrics=MetricSettings.from_project(settings),
+    )
+
+
+def _project(company_id: int, row: Any) -> ProjectSpace:
+    return ProjectSpace(
+        id=row.id,
+        company_id=company_id,
+        key=row.key,
+        name=row.name,
+        partition_key=row.partition_key,
+        vintages=tuple(row.vintages),
+        policy=row.staleness_policy,
+        metrics=MetricSettings.from_project(row.settings),
     )
 
 

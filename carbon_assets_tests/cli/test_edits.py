@@ -43,7 +43,7 @@ def history(database: Database, farm: str) -> list[tuple[int, int, int]]:
     """Rows of history, fingerprints and geometry versions per partition of an asset."""
     query = text(
         "SELECT count(*), count(DISTINCT h.fingerprint), count(DISTINCT h.geometry_version_id)"
-        " FROM partition_history AS h JOIN farms AS f ON f.id = h.farm_id"
+        " FROM partition_history AS h JOIN farms AS f ON f.id = h.subject_id"
         " JOIN asset_keys AS a ON a.id = h.asset_id WHERE f.key = :farm AND a.key LIKE 'raster%'"
         " GROUP BY h.asset_id, h.vintage"
     )

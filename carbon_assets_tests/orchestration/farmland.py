@@ -117,7 +117,7 @@ class Farmland:
             "SELECT f.partition_key || '|' || s.vintage AS key,"
             " 'sha256:' || encode(s.fingerprint, 'hex') AS mark"
             " FROM partition_state s JOIN asset_keys a ON a.id = s.asset_id"
-            " JOIN farms f ON f.id = s.farm_id WHERE a.key = :asset"
+            " JOIN farms f ON f.id = s.subject_id WHERE a.key = :asset"
         )
         return {row.key: row.mark for row in self.rows(query, asset="/".join(asset.path))}
 

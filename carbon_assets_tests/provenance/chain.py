@@ -12,7 +12,7 @@ import yaml
 from sqlalchemy import text
 
 from carbon_assets.provenance.expectation import expect
-from carbon_assets.provenance.graph import GRAPH
+from carbon_assets.provenance.graph import GRAPH, PLACE_ASSETS, PROJECT_METRICS, level_of
 from carbon_assets.provenance.materialize import Outcome, materialize
 from carbon_assets.provenance.plan import Key, lock_asset, plan
 from carbon_assets.provenance.record import record_history
@@ -21,7 +21,7 @@ from carbon_assets.provenance.world import CompanyWorld, load_companies
 from carbon_assets.store.database import Database
 from carbon_assets.store.engines import transaction
 
-LAND_COVER, BIOMASS, METRICS = (node.key for node in GRAPH)
+LAND_COVER, BIOMASS, METRICS = (node.key for node in GRAPH if node.key in PLACE_ASSETS)
 VINTAGES = range(2014, 2024)
 
 
@@ -31,7 +31,9 @@ def load(database: Database, company: str = "demo") -> CompanyWorld:
     return world
 
 
-def partitions(world: CompanyWorld) -> list[Key]:
+def partitions(world: CompanyWorld, asset: str = METRICS) -> list[Key]:
+    if level_of(asset) == "project":
+        return [(i, vintage) for i, one in world.projects.items() for vintage in one.vintages]
     return [(i, vintage) for i, place in world.places.items() for vintage in place.vintages]
 
 
@@ -41,7 +43,11 @@ def bring_up(
     """Materialize every partition of some assets; return the outcomes by asset."""
     world = load(database)
     return {
-        asset: [one for c in materialize(database, world, asset, partitions(world)) for one in c]
+        asset: [
+            one
+            for chunk in materialize(database, world, asset, partitions(world, asset))
+            for one in chunk
+        ]
         for asset in assets
     }
 
@@ -56,16 +62,30 @@ def record_only(database: Database, company: str = "demo") -> None:
     for node in GRAPH:
         with transaction(database) as connection:
             lock_asset(connection, node.key)
-            steps = plan(connection, world, node.key, partitions(world))
+            steps = plan(connection, world, node.key, partitions(world, node.key))
             record_history(connection, steps, None)
 
 
 def stale(database: Database, company: str = "demo") -> dict[tuple[str, str, int], tuple[str, ...]]:
-    """Causes by asset, place key and vintage."""
+    """Causes by asset, place key and vintage, of the assets of places."""
+    world = load(database, company)
+    with transaction(database) as connection:
+        found = stale_partitions(connection, [world], expect([world], assets=PLACE_ASSETS))
+    return {(one.asset, world.places[one.subject_id].key, one.vintage): one.causes for one in found}
+
+
+def stale_projects(
+    database: Database, company: str = "demo"
+) -> dict[tuple[str, int], tuple[str, ...]]:
+    """Causes by project key and vintage."""
     world = load(database, company)
     with transaction(database) as connection:
         found = stale_partitions(connection, [world], expect([world]))
-    return {(one.asset, world.places[one.place_id].key, one.vintage): one.causes for one in found}
+    return {
+        (world.projects[one.subject_id].key, one.vintage): one.causes
+        for one in found
+        if one.asset == PROJECT_METRICS
+    }
 
 
 @contextmanager

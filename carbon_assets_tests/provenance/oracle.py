@@ -11,7 +11,9 @@ from carbon_assets.provenance.graph import Node, edge_offsets, topological
 from carbon_assets.provenance.staleness import GEOMETRY, INPUTS, MISSING, UPSTREAM, Expected
 
 Partition = tuple[str, int, int]
-"""Asset key, place, vintage."""
+"""Asset key, place or project, vintage."""
+
+BITS = 2**64
 
 
 @dataclass(frozen=True)
@@ -30,15 +32,17 @@ class Scene:
 
     Attributes:
         nodes: The assets.
-        places: (asset, place) → (zone, current geometry version or None).
+        places: (asset, place or project) → (zone, current geometry version or None).
         inputs: (asset, zone, vintage) → document number, or None for one never used.
         state: What is recorded.
+        members: (project, place).
     """
 
     nodes: tuple[Node, ...]
     places: dict[tuple[str, int], tuple[int, int | None]] = field(default_factory=dict)
     inputs: dict[tuple[str, int, int], int | None] = field(default_factory=dict)
     state: dict[Partition, Recorded] = field(default_factory=dict)
+    members: set[tuple[int, int]] = field(default_factory=set)
 
     def should_be(self) -> dict[Partition, tuple[int | None, int | None]]:
         """Every partition that should exist: (geometry version, document)."""
@@ -49,14 +53,26 @@ class Scene:
             if (other, other_zone) == (asset, zone)
         }
 
-    def read(self, node: Node, place: int, vintage: int) -> list[Partition]:
-        """Recorded partitions that one reads."""
-        every = {(key, place, vintage + by) for key, by in edge_offsets(node)}
-        return sorted(every & self.state.keys())
+    def read(self, node: Node, subject: int, vintage: int) -> list[Partition]:
+        """Partitions that one reads, recorded or not."""
+        levels = {other.key: other.level for other in self.nodes}
+        found = set()
+        for key, by in edge_offsets(node):
+            fans_in = levels[key] != node.level
+            places = [place for project, place in self.members if project == subject]
+            found |= {(key, one, vintage + by) for one in (places if fans_in else [subject])}
+        return sorted(found)
 
-    def token_read(self, node: Node, place: int, vintage: int) -> int | None:
+    def token_read(self, node: Node, subject: int, vintage: int) -> int | None:
         """Combination of the tokens that a partition would read now."""
-        tokens = [self.state[one].token for one in self.read(node, place, vintage)]
+        levels = {other.key: other.level for other in self.nodes}
+        tokens = [
+            self.state[one].token
+            if levels[one[0]] == node.level
+            else bound(one[1], self.state[one].token)
+            for one in self.read(node, subject, vintage)
+            if one in self.state
+        ]
         return reduce(xor, tokens) if tokens else None
 
     def stale(self) -> dict[Partition, int]:
@@ -74,10 +90,9 @@ class Scene:
         if one not in self.state:
             return MISSING
         (geometry, document), recorded = self.should_be()[one], self.state[one]
-        _, place, vintage = one
-        reads = [(key, place, vintage + by) for key, by in edge_offsets(node)]
-        rests_on_stale = any(other in found for other in reads)
-        moved = recorded.upstream != self.token_read(node, place, vintage)
+        _, subject, vintage = one
+        rests_on_stale = any(other in found for other in self.read(node, subject, vintage))
+        moved = (recorded.upstream or 0) != (self.token_read(node, subject, vintage) or 0)
         return (
             GEOMETRY * (recorded.geometry != geometry)
             + INPUTS * (recorded.inputs != document)
@@ -91,4 +106,19 @@ class Scene:
             assets,
             [(assets[a], place, zone, g) for (a, place), (zone, g) in self.places.items()],
             [(assets[a], zone, vintage, i) for (a, zone, vintage), i in self.inputs.items()],
+            sorted(self.members),
         )
+
+
+def bound(place: int, token: int) -> int:
+    """A token bound to its place: splitmix64 by the book."""
+    mixed = spread(token % BITS ^ spread(place))
+    return mixed - BITS if mixed >= BITS // 2 else mixed
+
+
+def spread(number: int) -> int:
+    """One step of splitmix64."""
+    number = (number + 0x9E3779B97F4A7C15) % BITS
+    number = (number ^ number >> 30) * 0xBF58476D1CE4E5B9 % BITS
+    number = (number ^ number >> 27) * 0x94D049BB133111EB % BITS
+    return number ^ number >> 31

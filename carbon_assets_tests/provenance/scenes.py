@@ -10,6 +10,8 @@ from carbon_assets.provenance.graph import Edge, Node, topological
 from carbon_assets_tests.provenance.oracle import Recorded, Scene
 
 YEARS = range(2015, 2020)
+PROJECTS = (2, 3)
+"""Row numbers of projects; places may have the same."""
 
 
 def token(*identity: object) -> int:
@@ -22,14 +24,16 @@ def calm(nodes: tuple[Node, ...], places: tuple[int, ...] = (3, 7, 8)) -> Scene:
     """Everything recorded as it should be."""
     scene = Scene(nodes)
     for node in topological(nodes):
-        for place in places:
-            geometry = 100 + place if node.uses_geometry else None
-            scene.places[node.key, place] = (place % 2, geometry)
+        subjects = places if node.level == "place" else PROJECTS
+        scene.members |= {(PROJECTS[place % 2], place) for place in places}
+        for subject in subjects:
+            geometry = 100 + subject if node.uses_geometry else None
+            scene.places[node.key, subject] = (subject % 2, geometry)
             for vintage in YEARS:
-                scene.inputs[node.key, place % 2, vintage] = 1
-        for place in places:
+                scene.inputs[node.key, subject % 2, vintage] = 1
+        for subject in subjects:
             for vintage in YEARS:
-                compute(scene, node, place, vintage)
+                compute(scene, node, subject, vintage)
     return scene
 
 
@@ -55,6 +59,11 @@ def graphs(draw: st.DrawFn) -> tuple[Node, ...]:
         if edges and draw(st.booleans()):  # two windows onto one asset, which may overlap
             edges.append(Edge(edges[0].upstream, -1, 0))
         nodes.append(Node(f"a{number}", draw(st.booleans()), tuple(edges)))
+    if draw(st.booleans()):  # the last ones may be of projects, and read one another
+        for number in range(draw(st.integers(0, 2))):
+            first = draw(st.integers(-1, 0))
+            read = (Edge(other.key, first) for other in nodes if draw(st.booleans()))
+            nodes.append(Node(f"p{number}", uses_geometry=False, edges=(*read,), level="project"))
     return tuple(draw(st.permutations(nodes)))
 
 
@@ -63,8 +72,12 @@ def scenes(draw: st.DrawFn) -> Scene:
     """A graph with expectations and a state that partly fit."""
     scene = Scene(draw(graphs()))
     places = draw(st.lists(st.integers(1, 9), max_size=3, unique=True))
+    for place in places:
+        owner = draw(st.sampled_from([None, *PROJECTS]))
+        scene.members |= {(owner, place)} if owner else set()
     for node in topological(scene.nodes):
-        for place in places:
+        subjects = places if node.level == "place" else PROJECTS
+        for place in subjects:
             if draw(st.integers(0, 5)):
                 geometry = draw(st.sampled_from([11, 12])) if node.uses_geometry else None
                 scene.places[node.key, place] = (draw(st.integers(0, 1)), geometry)
@@ -73,7 +86,7 @@ def scenes(draw: st.DrawFn) -> Scene:
                 if draw(st.integers(0, 5)):
                     document = draw(st.sampled_from([None, 1, 2]))
                     scene.inputs[node.key, zone, vintage] = document
-        for place in {*places, 10}:
+        for place in {*subjects, 10}:
             for vintage in (YEARS[0] - 1, *YEARS):
                 if draw(st.integers(0, 4)):
                     upstream = scene.token_read(node, place, vintage)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from carbon_assets.provenance.graph import GRAPH
+from carbon_assets.provenance.graph import PLACE_ASSETS
 from carbon_assets.provenance.plan import Key
 from carbon_assets.store.database import Database
 from carbon_assets.store.engines import transaction
@@ -41,7 +41,9 @@ def values(database: Database) -> dict[tuple[Any, ...], Any]:
 
 def require_whole_chunks(database: Database) -> None:
     """Receipts and metrics are there for exactly the partitions that the history names."""
-    told = "SELECT farm_id, vintage, 'sha256:' || encode(fingerprint, 'hex') FROM partition_history"
+    told = (
+        "SELECT subject_id, vintage, 'sha256:' || encode(fingerprint, 'hex') FROM partition_history"
+    )
     for table, place, assets in (
         ("raster_aggregates", "geometry_id", "raster_aggregates/%"),
         ("farm_metrics", "farm_id", "farm_metrics"),
@@ -69,10 +71,10 @@ def require_finished(database: Database, undisturbed: Database) -> None:
     with transaction(database) as connection:
         most = text(
             "SELECT max(n) FROM (SELECT count(*) AS n FROM partition_history"
-            " GROUP BY asset_id, farm_id, vintage)"
+            " GROUP BY asset_id, subject_id, vintage)"
         )
         assert connection.execute(most).scalar_one() == 1
-    assert count(database, "partition_history") == len(GRAPH) * PER_ASSET
+    assert count(database, "partition_history") == len(PLACE_ASSETS) * PER_ASSET
     require_whole_chunks(database)
     assert not [one for one in stale(database) if one[2] in VINTAGES]
     expected = values(undisturbed)
@@ -124,5 +126,5 @@ def test_processes_on_the_same_assets_compute_each_partition_once(
     for worker in started:
         computed.update(worker.finish())
     assert [worker.exit_code for worker in started] == [0] * workers
-    assert computed == {node.key: PER_ASSET for node in GRAPH}
+    assert computed == dict.fromkeys(PLACE_ASSETS, PER_ASSET)
     require_finished(imported, shared_computed)

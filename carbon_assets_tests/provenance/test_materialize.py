@@ -18,7 +18,7 @@ from carbon_assets.provenance.announce import announced, unannounced
 from carbon_assets.provenance.canonical import digest
 from carbon_assets.provenance.expectation import expect
 from carbon_assets.provenance.fingerprint import as_text
-from carbon_assets.provenance.graph import GRAPH
+from carbon_assets.provenance.graph import GRAPH, PLACE_ASSETS
 from carbon_assets.provenance.materialize import compute_here, materialize
 from carbon_assets.provenance.rows import current_fingerprints
 from carbon_assets.store.database import Database
@@ -111,7 +111,8 @@ def test_a_polygon_there_and_back_again(own: Database, own_landscape: Path) -> N
         own,
         "SELECT h.cause, h.fingerprint FROM partition_history AS h"
         " JOIN asset_keys AS a ON a.id = h.asset_id"
-        f" WHERE a.key = :asset AND h.vintage = 2020 AND h.{place} ORDER BY h.id",
+        " JOIN farms AS f ON f.id = h.subject_id"
+        " WHERE a.key = :asset AND h.vintage = 2020 AND f.key = 'north-01' ORDER BY h.id",
         asset=LAND_COVER,
     )
     assert [row.cause for row in history] == ["missing", "geometry", "geometry"]
@@ -142,7 +143,7 @@ def test_a_partition_that_should_not_exist_is_passed_over(own: Database) -> None
     place = min(world.places)
     keys = [(place, 2014), (place, 1999), (10**6, 2014)]
     (chunk,) = materialize(own, world, LAND_COVER, keys)
-    assert [(one.place_id, one.vintage, one.action) for one in chunk] == [(place, 2014, "fresh")]
+    assert [(one.subject_id, one.vintage, one.action) for one in chunk] == [(place, 2014, "fresh")]
 
 
 def test_an_error_leaves_whole_chunks_and_nothing_of_the_one_it_struck(
@@ -211,6 +212,7 @@ def fingerprints(database: Database) -> dict[tuple[str, str, int], str]:
         return {
             (node.key, world.places[place].key, vintage): as_text(mark)
             for node in GRAPH
+            if node.key in PLACE_ASSETS
             for (place, vintage), mark in current_fingerprints(
                 connection, node.key, partitions(world)
             ).items()
@@ -297,10 +299,11 @@ def test_a_farm_metric_rests_on_the_fingerprints_of_its_receipts(
 ) -> None:
     found = rows(
         shared_computed,
-        "SELECT s.farm_id, s.fingerprint, p.document,"
+        "SELECT s.subject_id, s.fingerprint, p.document,"
         " (SELECT array_agg(encode(u.fingerprint, 'hex') ORDER BY a.key DESC)"
         "  FROM partition_state AS u JOIN asset_keys AS a ON a.id = u.asset_id"
-        "  WHERE u.farm_id = s.farm_id AND u.vintage = s.vintage AND a.key <> :asset) AS upstream"
+        "  WHERE u.subject_id = s.subject_id AND u.vintage = s.vintage AND a.key <> :asset)"
+        " AS upstream"
         " FROM partition_state AS s JOIN asset_keys AS k ON k.id = s.asset_id AND k.key = :asset"
         " JOIN partition_inputs AS p ON p.id = s.inputs_id WHERE s.vintage = 2021",
         asset=METRICS,
@@ -333,7 +336,5 @@ def test_dagster_is_told_of_what_became_current_since_it_was_told_last(own: Data
 
 def test_every_partition_of_the_expectation_is_current(shared_computed: Database) -> None:
     world = load(shared_computed)
-    expectation = expect([world])
-    assert len(fingerprints(shared_computed)) == sum(
-        len(world.places[place].vintages) for _, place in expectation.places
-    )
+    expectation = expect([world], assets=PLACE_ASSETS)
+    assert len(fingerprints(shared_computed)) == sum(expectation.partitions().values())

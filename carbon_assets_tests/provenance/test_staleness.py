@@ -21,7 +21,7 @@ from carbon_assets.provenance.staleness import (
     find_stale,
 )
 from carbon_assets_tests.provenance.oracle import Partition, Scene
-from carbon_assets_tests.provenance.scenes import YEARS, calm, compute, scenes
+from carbon_assets_tests.provenance.scenes import PROJECTS, YEARS, calm, compute, scenes
 
 
 def numbers(scene: Scene) -> dict[str, int]:
@@ -71,12 +71,14 @@ def test_computing_what_is_stale_from_upstream_down_leaves_nothing_stale(scene: 
 @settings(max_examples=50, deadline=None)
 @given(scenes())
 def test_one_place_alone_is_judged_as_among_all(scene: Scene) -> None:
+    levels = {node.key: node.level for node in scene.nodes}
+    of_places = {key: zone for key, zone in scene.places.items() if levels[key[0]] == "place"}
     whole = found_in(scene)
-    for place in {place for _, place in scene.places}:
-        alone = replace(
-            scene, places={key: value for key, value in scene.places.items() if key[1] == place}
-        )
-        assert found_in(alone) == {one: m for one, m in whole.items() if one[1] == place}
+    for place in {place for _, place in of_places}:
+        alone = replace(scene, places={k: zone for k, zone in of_places.items() if k[1] == place})
+        assert found_in(alone) == {
+            one: m for one, m in whole.items() if levels[one[0]] == "place" and one[1] == place
+        }
 
 
 DIAMOND = (
@@ -195,6 +197,97 @@ def test_overlapping_windows_do_not_cancel_out() -> None:
     scene.inputs["cover", 0, 2019] = 2
     compute(scene, nodes[0], 8, 2019)
     assert found_in(scene) == {("both", 8, 2019): UPSTREAM}
+
+
+FAN_IN = (
+    Node("cover", uses_geometry=True),
+    Node("metrics", uses_geometry=False, edges=(Edge("cover"),)),
+    Node("total", uses_geometry=False, edges=(Edge("metrics"),), level="project"),
+    Node("ledger", uses_geometry=False, edges=(Edge("total", -1, 0),), level="project"),
+)
+EVEN, ODD = PROJECTS
+"""Projects of place 8, and of places 3 and 7."""
+
+
+def of_projects(scene: Scene) -> set[Partition]:
+    return {one for one in found_in(scene) if one[0] in ("total", "ledger")}
+
+
+def test_an_edit_of_a_member_reaches_its_project_and_no_other() -> None:
+    scene = calm(FAN_IN)
+    assert found_in(scene) == {}
+    scene.inputs["cover", 1, 2017] = 2
+    compute(scene, FAN_IN[0], 3, 2017)
+    compute(scene, FAN_IN[0], 7, 2017)
+    compute(scene, FAN_IN[1], 3, 2017)
+    compute(scene, FAN_IN[1], 7, 2017)
+    assert found_in(scene) == {
+        ("total", ODD, 2017): UPSTREAM,
+        ("ledger", ODD, 2017): UPSTREAM,
+        ("ledger", ODD, 2018): UPSTREAM,
+    }
+
+
+@pytest.mark.parametrize(
+    ("leaves", "enters", "projects"),
+    [
+        ([(ODD, 7)], [], {ODD}),
+        ([(ODD, 7)], [(EVEN, 7)], {ODD, EVEN}),
+        ([(EVEN, 8)], [(EVEN, 3)], {EVEN}),
+        ([(EVEN, 8)], [], {EVEN}),
+    ],
+    ids=["removed", "moved", "exchanged", "last one removed"],
+)
+def test_who_belongs_to_a_project_is_noticed_without_any_new_number(
+    leaves: list[tuple[int, int]], enters: list[tuple[int, int]], projects: set[int]
+) -> None:
+    scene = calm(FAN_IN)
+    scene.members = scene.members - set(leaves) | set(enters)
+    assert of_projects(scene) == {
+        (asset, project, year)
+        for asset in ("total", "ledger")
+        for project in projects
+        for year in YEARS
+    }
+
+
+def test_two_members_with_the_same_fingerprint_do_not_cancel_out() -> None:
+    scene = calm(FAN_IN)
+    for year in YEARS:
+        for place in (3, 7):  # the same polygon under two keys: the same numbers
+            state = scene.state["metrics", place, year]
+            scene.state["metrics", place, year] = replace(state, token=42)
+        compute(scene, FAN_IN[2], ODD, year)
+        compute(scene, FAN_IN[3], ODD, year)
+    assert of_projects(scene) == set()
+    scene.members -= {(ODD, 3), (ODD, 7)}
+    assert of_projects(scene) == {(a, ODD, y) for a in ("total", "ledger") for y in YEARS}
+
+
+def test_a_project_without_members_is_computed_once() -> None:
+    scene = calm(FAN_IN)
+    scene.members -= {(EVEN, 8)}
+    for year in YEARS:
+        compute(scene, FAN_IN[2], EVEN, year)
+    for year in YEARS:
+        compute(scene, FAN_IN[3], EVEN, year)
+    assert of_projects(scene) == set()
+
+
+def test_more_upstream_partitions_than_dagster_looks_at_are_all_followed() -> None:
+    scene = calm(FAN_IN, places=tuple(range(4, 404)))
+    last = scene.state["metrics", 402, 2019]
+    scene.state["metrics", 402, 2019] = replace(last, token=last.token + 1)
+    assert of_projects(scene) == {("total", EVEN, 2019), ("ledger", EVEN, 2019)}
+
+
+def test_an_asset_of_places_cannot_read_one_of_projects() -> None:
+    nodes = (
+        Node("total", uses_geometry=False, level="project"),
+        Node("place", uses_geometry=True, edges=(Edge("total"),)),
+    )
+    with pytest.raises(ValueError, match="cannot read an asset of projects"):
+        topological(nodes)
 
 
 def test_partitions_of_places_that_are_not_expected_are_passed_over() -> None:

@@ -18,7 +18,7 @@ from carbon_assets.demo.edits import apply_edit
 from carbon_assets.portfolio import import_portfolio
 from carbon_assets.provenance import expectation, status
 from carbon_assets.provenance.expectation import asset_ids, expect
-from carbon_assets.provenance.graph import GRAPH
+from carbon_assets.provenance.graph import GRAPH, PLACE_ASSETS
 from carbon_assets.provenance.plan import plan
 from carbon_assets.provenance.staleness import UPSTREAM
 from carbon_assets.provenance.status import compare, stale_partitions
@@ -240,7 +240,7 @@ def test_a_removed_place_is_not_asked_for_and_keeps_its_rows(
     assert {place for _, place, _ in stale(fresh)} == {*PLACES} - {*changes.removed}
     with transaction(fresh) as connection:
         kept = text("SELECT count(*) FROM partition_state")
-        assert connection.execute(kept).scalar_one() == 3 * 16 * 10
+        assert connection.execute(kept).scalar_one() == 3 * 16 * 10 + 2 * 10
 
 
 def test_a_question_about_some_assets_and_places(fresh: Database, own_landscape: Path) -> None:
@@ -250,17 +250,17 @@ def test_a_question_about_some_assets_and_places(fresh: Database, own_landscape:
     with transaction(fresh) as connection:
         expectations = expect([world], assets=[BIOMASS], places=[place, 10**6])
         found = stale_partitions(connection, [world], expectations)
-    assert [(one.asset, one.place_id, one.vintage) for one in found] == [(BIOMASS, place, 2014)]
+    assert [(one.asset, one.subject_id, one.vintage) for one in found] == [(BIOMASS, place, 2014)]
 
 
 def test_places_of_one_setting_share_their_documents(imported: Database) -> None:
     world = load(imported)
-    documents = expect([world]).documents
+    documents = expect([world], assets=PLACE_ASSETS).documents
     assert len(documents) == 3 * len(VINTAGES)
     places = {i + 10**6: replace(one, id=i + 10**6) for i, one in world.places.items()}
-    more = expect([replace(world, places={**world.places, **places})])
+    more = expect([replace(world, places={**world.places, **places})], assets=PLACE_ASSETS)
     assert len(more.documents) == len(documents)
-    assert len(more.places) == 3 * 32
+    assert len(more.subjects) == 3 * 32
 
 
 def test_a_plan_reads_and_writes_only_what_it_is_asked_for(
@@ -287,7 +287,7 @@ def store_scene(fresh_database: Database) -> object:
                 PartitionHistory,
                 [
                     "asset_id",
-                    "farm_id",
+                    "subject_id",
                     "vintage",
                     "geometry_version_id",
                     "inputs_id",
@@ -323,7 +323,7 @@ def test_the_database_tells_what_plain_dictionaries_tell(
     nodes: tuple[object, ...],
     listed: int,
 ) -> None:
-    monkeypatch.setattr(status, "LISTED_PLACES", listed)
+    monkeypatch.setattr(status, "LISTED_SUBJECTS", listed)
     scene = calm(nodes)  # type: ignore[arg-type]
     chance = random.Random(7)
     for one in chance.sample(sorted(scene.state), 12):

@@ -20,7 +20,7 @@ def documents(worlds: list[CompanyWorld], place: int) -> dict[tuple[str, int], b
     return {
         (asset, vintage): document.digest
         for (asset, zone, vintage), document in expected.documents.items()
-        if expected.places[asset, place] == zone
+        if expected.subjects[asset, place] == zone
     }
 
 

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from carbon_assets.provenance import materialize as materializing
-from carbon_assets.provenance.graph import GRAPH
+from carbon_assets.provenance.graph import GRAPH, PLACE_ASSETS
 from carbon_assets.provenance.materialize import materialize
 from carbon_assets.provenance.plan import Key
 from carbon_assets.store.database import Database
@@ -76,6 +76,8 @@ def _run(database: Database, keys: Sequence[Key], death: Death | None, told: Con
     world = load(database)
     chunks = 0
     for node in GRAPH:
+        if node.key not in PLACE_ASSETS:
+            continue
         for chunk in materialize(database, world, node.key, keys):
             chunks += 1
             if death and death.point == "committed" and chunks > death.passes:

@@ -124,7 +124,7 @@ def add_history(c: Connection, asset: int, farm: int, inputs: int, n: int) -> in
         c,
         PartitionHistory,
         asset_id=asset,
-        farm_id=farm,
+        subject_id=farm,
         vintage=2020,
         inputs_id=inputs,
         fingerprint=digest(n),

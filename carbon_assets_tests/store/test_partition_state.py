@@ -22,7 +22,7 @@ from carbon_assets.store.models import (
 )
 from carbon_assets_tests.store.samples import add, add_history, digest, receipt, write_sample
 
-COLUMNS = ["asset_id", "farm_id", "vintage", "inputs_id", "fingerprint", "cause"]
+COLUMNS = ["asset_id", "subject_id", "vintage", "inputs_id", "fingerprint", "cause"]
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def asset(fresh_database: Database) -> tuple[int, int]:
 def state(c: Connection) -> dict[int, tuple[bytes, int]]:
     """Return fingerprint and history row per farm."""
     rows = c.execute(
-        select(PartitionState.farm_id, PartitionState.fingerprint, PartitionState.history_id)
+        select(PartitionState.subject_id, PartitionState.fingerprint, PartitionState.history_id)
     )
     return {farm: (fingerprint, number) for farm, fingerprint, number in rows}
 
@@ -65,7 +65,9 @@ def test_the_last_row_of_a_statement_wins(fresh_database: Database, asset: tuple
         c.execute(
             insert(PartitionHistory).values([dict(zip(COLUMNS, r, strict=True)) for r in batch])
         )
-        newest = c.execute(text("SELECT max(id) FROM partition_history WHERE farm_id = 4")).scalar()
+        newest = c.execute(
+            text("SELECT max(id) FROM partition_history WHERE subject_id = 4")
+        ).scalar()
         assert state(c)[4] == (digest(2), newest)
 
 
@@ -80,7 +82,7 @@ def test_a_late_lower_number_does_not_turn_the_state_back(
             c.execute(
                 text(
                     "INSERT INTO partition_history"
-                    " (id, asset_id, farm_id, vintage, inputs_id, fingerprint, cause)"
+                    " (id, asset_id, subject_id, vintage, inputs_id, fingerprint, cause)"
                     " OVERRIDING SYSTEM VALUE VALUES (:id, :a, :farm, 2020, :i, :f, 'test')"
                 ),
                 {"id": number, "a": asset[0], "farm": farm, "i": asset[1], "f": digest(9)},
@@ -134,8 +136,8 @@ def test_writers_in_opposite_order_do_not_deadlock(
     with engine.connect() as c:
         stale = c.execute(
             text(
-                "SELECT count(*) FROM partition_state s JOIN (SELECT farm_id, max(id) AS id"
-                " FROM partition_history GROUP BY farm_id) h USING (farm_id)"
+                "SELECT count(*) FROM partition_state s JOIN (SELECT subject_id, max(id) AS id"
+                " FROM partition_history GROUP BY subject_id) h USING (subject_id)"
                 " WHERE s.history_id <> h.id"
             )
         ).scalar_one()

@@ -8,6 +8,7 @@ import dagster as dg
 from carbon_assets.metrics.tables import FARM_METRICS as METRICS
 from carbon_assets.orchestration.assets.partitioned import Yielded, bring_up_to_date
 from carbon_assets.orchestration.events import Upstream
+from carbon_assets.orchestration.fresh_check import fresh_spec
 from carbon_assets.orchestration.metadata import code_references, table_schema
 from carbon_assets.orchestration.names import FARM_METRICS, METRICS_GROUP, OWNERS, receipts_key
 from carbon_assets.orchestration.row_check import CHECK_NAME
@@ -50,7 +51,8 @@ def farm_metrics_asset(partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDef
                     "and its row; areas of the groups sum to the total, stocks of the strata to "
                     "that of the whole. A failure stops what is downstream."
                 ),
-            )
+            ),
+            fresh_spec(FARM_METRICS),
         ],
         metadata={
             "dagster/column_schema": table_schema(METRICS),

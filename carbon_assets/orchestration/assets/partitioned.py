@@ -1,4 +1,4 @@
-"""What every place × vintage asset does: compute what is stale, tell Dagster, check the rows."""
+"""What every asset of partitions does: compute what is stale, tell Dagster, check the rows."""
 
 from __future__ import annotations
 
@@ -9,19 +9,31 @@ from typing import Any
 import dagster as dg
 
 from carbon_assets.orchestration.assets.failures import explained
-from carbon_assets.orchestration.events import PartitionEvents, Upstream, wanted_partitions
-from carbon_assets.orchestration.partitions import parse_key
+from carbon_assets.orchestration.events import (
+    PartitionEvents,
+    Upstream,
+    wanted_partitions,
+    wanted_projects,
+)
+from carbon_assets.orchestration.fresh_check import fresh_result
 from carbon_assets.orchestration.preview import asset_summary
+from carbon_assets.orchestration.project_preview import project_summary
 from carbon_assets.orchestration.row_check import check_result
-from carbon_assets.orchestration.store import CarbonStore, places_by_partition
+from carbon_assets.orchestration.store import (
+    CarbonStore,
+    places_by_partition,
+    projects_by_partition,
+)
 from carbon_assets.provenance.announce import announced
 from carbon_assets.provenance.fingerprint import as_text
+from carbon_assets.provenance.graph import level_of
 from carbon_assets.provenance.materialize import Outcome, materialize
 from carbon_assets.provenance.plan import Key
 from carbon_assets.provenance.rows import current_fingerprints
-from carbon_assets.provenance.world import CompanyWorld, Place
+from carbon_assets.provenance.world import CompanyWorld, Place, ProjectSpace
 from carbon_assets.store.engines import transaction
 
+Subject = Place | ProjectSpace
 Yielded = Iterator[
     dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult | dg.MaterializeResult[Any]
 ]
@@ -36,27 +48,45 @@ def bring_up_to_date(
     gone, or whose vintage its project does not have, is passed over.
     """
     with explained(store):
-        companies = store.companies()
-        places = places_by_partition(companies)
-        wanted = {
-            (places[one.place].id, one.vintage): str(one.key)
-            for one in wanted_partitions(context, store.work_list)
-            if one.place in places and one.vintage in places[one.place].vintages
-        }
+        companies = store.companies(context.run.run_id)
+        subjects, wanted = _wanted(context, store, companies, asset)
         events = PartitionEvents(context, wanted.values(), upstreams)
         done: list[Outcome] = []
         for chunk in _chunks(context, store, companies, asset, wanted):
             marks = _fingerprints(store, asset, chunk)
             for one in chunk:
-                key = one.place_id, one.vintage
-                facts = _facts(places[parse_key(wanted[key]).place], one)
+                key = one.subject_id, one.vintage
+                facts = _facts(subjects[one.subject_id], one)
                 yield events.materialization(wanted[key], as_text(marks[key]), facts)
             done += chunk
         yield events.finished(_totals(done))
-        keys = {(one.place_id, one.vintage) for one in done}
+        keys = {(one.subject_id, one.vintage) for one in done}
         yield from _report(context, store, companies, asset, keys)
         with transaction(store.opened()) as connection:
             announced(connection, asset, keys)
+
+
+def _wanted(
+    context: dg.AssetExecutionContext,
+    store: CarbonStore,
+    companies: Sequence[CompanyWorld],
+    asset: str,
+) -> tuple[dict[int, Subject], dict[Key, str]]:
+    """Places or projects by row number, and the run's partitions with their Dagster keys."""
+    by_key: dict[str, Subject]
+    if level_of(asset) == "place":
+        by_key = dict(places_by_partition(companies))
+        asked = [(o.place, o.vintage, o.key) for o in wanted_partitions(context, store.work_list)]
+    else:
+        by_key = dict(projects_by_partition(companies))
+        projects = wanted_projects(context, store.project_work_list)
+        asked = [(one.project, one.vintage, one.key) for one in projects]
+    wanted = {
+        (by_key[subject].id, vintage): str(key)
+        for subject, vintage, key in asked
+        if subject in by_key and vintage in by_key[subject].vintages
+    }
+    return {subject.id: subject for subject in by_key.values()}, wanted
 
 
 def _chunks(
@@ -68,7 +98,8 @@ def _chunks(
 ) -> Iterator[list[Outcome]]:
     """Compute company by company; yield what was committed together."""
     for company in companies:
-        keys = [key for key in wanted if key[0] in company.places]
+        own = company.places if level_of(asset) == "place" else company.projects
+        keys = [key for key in wanted if key[0] in own]
         if not keys or not company.computes(asset):
             continue
         done = 0
@@ -83,13 +114,16 @@ def _chunks(
 
 
 def _fingerprints(store: CarbonStore, asset: str, done: Sequence[Outcome]) -> dict[Key, bytes]:
-    keys = [(one.place_id, one.vintage) for one in done]
+    keys = [(one.subject_id, one.vintage) for one in done]
     with transaction(store.opened()) as connection:
         return current_fingerprints(connection, asset, keys)
 
 
-def _facts(place: Place, outcome: Outcome) -> dict[str, Any]:
-    facts: dict[str, Any] = {"place": f"{place.name} ({place.kind})", "action": outcome.action}
+def _facts(subject: Subject, outcome: Outcome) -> dict[str, Any]:
+    facts: dict[str, Any] = {"project": subject.name}
+    if isinstance(subject, Place):
+        facts = {"place": f"{subject.name} ({subject.kind})"}
+    facts["action"] = outcome.action
     if outcome.causes:
         facts["cause"] = ", ".join(outcome.causes)
     if outcome.rows:
@@ -110,9 +144,13 @@ def _report(
     asset: str,
     done: Collection[Key],
 ) -> Yielded:
-    """Check the rows of the run, then show a map and a small table on the asset."""
+    """Check the rows of the run, then show a map or a small table on the asset."""
     key = context.asset_key
     yield check_result(store.opened(), asset, key, done)
     if done:
-        metadata = asset_summary(store.opened(), companies, asset, done)
+        if level_of(asset) == "place":
+            metadata = asset_summary(store.opened(), companies, asset, done)
+        else:
+            metadata = project_summary(store.opened(), companies, done)
         yield dg.AssetObservation(key, metadata=metadata)
+    yield fresh_result(store.opened(), companies, asset, key)

@@ -7,6 +7,7 @@ import dagster as dg
 
 from carbon_assets.orchestration.assets.partitioned import Yielded, bring_up_to_date
 from carbon_assets.orchestration.events import Upstream
+from carbon_assets.orchestration.fresh_check import fresh_spec
 from carbon_assets.orchestration.metadata import code_references, table_schema
 from carbon_assets.orchestration.names import (
     OWNERS,
@@ -55,7 +56,7 @@ def receipts_asset(runner: Runner, partitions: dg.MultiPartitionsDefinition) -> 
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=RASTER_POOL,
         description=f"{runner.description} Rows: `raster_aggregates`, which never change.",
-        check_specs=[_check(key)],
+        check_specs=[_check(key), fresh_spec(key)],
         metadata={
             "dagster/column_schema": table_schema(schema_of(runner.asset)),
             "dagster/table_name": "public.raster_aggregates",

@@ -1,4 +1,7 @@
-"""Which computation is current for a partition (asset, place, vintage), and since when."""
+"""Which computation is current for a partition (asset, subject, vintage), and since when.
+
+The subject is a place, or a project for assets of project × vintage.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,11 @@ from carbon_assets.store.models.base import (
     JsonObject,
     SmallInt,
     identity,
+    one_of,
     recorded,
 )
+
+LEVELS = ("place", "project")
 
 FIRST_EIGHT_BYTES = "('x' || encode(substring(fingerprint FROM 1 FOR 8), 'hex'))::bit(64)::bigint"
 
@@ -51,21 +57,23 @@ class PartitionHistory(Base):
 
     __tablename__ = "partition_history"
     __table_args__ = (
-        Index(None, "asset_id", "farm_id", "vintage", "id"),
+        Index(None, "asset_id", "subject_id", "vintage", "id"),
         CheckConstraint("octet_length(fingerprint) = 32", name="fingerprint"),
         {"comment": "What became current for a partition, when and why; append-only"},
     )
 
     id: Mapped[BigInt] = identity()
     asset_id: Mapped[SmallInt] = mapped_column(ForeignKey("asset_keys.id"), comment="Asset")
-    farm_id: Mapped[int] = mapped_column(comment="Place")
+    subject_id: Mapped[int] = mapped_column(
+        comment="Row of farms; of projects for assets of project × vintage"
+    )
     vintage: Mapped[SmallInt] = mapped_column(comment="Calendar year")
     geometry_version_id: Mapped[int | None] = mapped_column(comment="Geometry that was used")
     inputs_id: Mapped[int] = mapped_column(
         ForeignKey("partition_inputs.id"), comment="Shared inputs that were used"
     )
     upstream: Mapped[BigInt | None] = mapped_column(
-        comment="XOR of the tokens of the partitions read; NULL = none are read"
+        comment="Tokens of the partitions read, combined by XOR; NULL = none are read"
     )
     fingerprint: Mapped[bytes] = mapped_column(comment="Fingerprint of the computation, 32 bytes")
     cause: Mapped[str] = mapped_column(comment="Why it was computed or confirmed")
@@ -86,7 +94,9 @@ class PartitionState(Base):
     asset_id: Mapped[SmallInt] = mapped_column(
         primary_key=True, autoincrement=False, comment="Asset"
     )
-    farm_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, comment="Place")
+    subject_id: Mapped[int] = mapped_column(
+        primary_key=True, autoincrement=False, comment="As in partition_history"
+    )
     vintage: Mapped[SmallInt] = mapped_column(
         primary_key=True, autoincrement=False, comment="Calendar year"
     )
@@ -117,10 +127,16 @@ class WorkList(Base):
     """A set of partitions that one run is asked for."""
 
     __tablename__ = "work_lists"
-    __table_args__ = {"comment": "Partitions a run is narrowed to"}  # noqa: RUF012
+    __table_args__ = (
+        CheckConstraint(one_of("level", LEVELS), name="level"),
+        {"comment": "Partitions a run is narrowed to"},
+    )
 
     id: Mapped[BigInt] = identity()
     purpose: Mapped[str] = mapped_column(comment="Why the run was requested")
+    level: Mapped[str] = mapped_column(
+        server_default="place", comment="What its partitions are of: place or project"
+    )
     created_at: Mapped[datetime] = recorded("When the list was made")
 
 
@@ -133,7 +149,11 @@ class WorkListItem(Base):
     work_list_id: Mapped[BigInt] = mapped_column(
         ForeignKey("work_lists.id", ondelete="CASCADE"), primary_key=True, comment="List"
     )
-    farm_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, comment="Place")
+    subject_id: Mapped[int] = mapped_column(
+        primary_key=True,
+        autoincrement=False,
+        comment="Row of farms or projects, as the list says",
+    )
     vintage: Mapped[SmallInt] = mapped_column(
         primary_key=True, autoincrement=False, comment="Calendar year"
     )

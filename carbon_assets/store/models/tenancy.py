@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, SmallInteger, UniqueConstraint
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, SmallInteger, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -18,6 +18,10 @@ from carbon_assets.store.models.base import (
 )
 
 STALENESS_POLICIES = ("auto", "badge")
+PARTITION_KEY = (
+    "coalesce(nullif(left(trim(BOTH '-' FROM"
+    " regexp_replace(key, '[^A-Za-z0-9_.-]+', '-', 'g')), 60), ''), 'project') || '-' || id::text"
+)
 
 
 class Company(Base):
@@ -46,6 +50,11 @@ class Project(Base):
     id: Mapped[int] = identity()
     company_id: Mapped[int] = mapped_column(ForeignKey("companies.id"), comment="Tenant")
     key: Mapped[str] = mapped_column(comment="Key that portfolio files use")
+    partition_key: Mapped[str] = mapped_column(
+        Computed(PARTITION_KEY, persisted=True),
+        unique=True,
+        comment="Permanent Dagster partition key, never re-used",
+    )
     name: Mapped[str] = mapped_column(comment="Display name")
     staleness_policy: Mapped[str] = mapped_column(
         server_default="auto",
