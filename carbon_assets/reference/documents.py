@@ -11,6 +11,7 @@ from typing import Any
 
 from carbon_assets.reference.bands import Band
 from carbon_assets.reference.biomes import Biome, RootToShoot
+from carbon_assets.reference.change_legend import ChangeLegend
 from carbon_assets.reference.legend import Legend
 from carbon_assets.reference.metric_types import MetricType
 from carbon_assets.reference.source_models import SourceVersion
@@ -24,7 +25,7 @@ def as_document(item: object) -> Document:
     """Return the part of a reference record that can change a number.
 
     Args:
-        item: A ``SourceVersion``, ``Band``, ``Legend``, ``StrataMap``, ``Biome``,
+        item: A ``SourceVersion``, ``Band``, ``Legend``, ``ChangeLegend``, ``StrataMap``, ``Biome``,
             ``RootToShoot`` or ``MetricType``.
 
     Raises:
@@ -61,6 +62,13 @@ def _band(item: Band) -> Document:
 def _legend(item: Legend) -> Document:
     classes = sorted(item.classes, key=lambda one: one.id)
     fields = {"id", "parent", "group", "observed"}
+    return {"name": item.name, "classes": [one.model_dump(include=fields) for one in classes]}
+
+
+@as_document.register
+def _changes(item: ChangeLegend) -> Document:
+    classes = sorted(item.classes, key=lambda one: one.id)
+    fields = {"id", "event", "year", "forest"}
     return {"name": item.name, "classes": [one.model_dump(include=fields) for one in classes]}
 
 

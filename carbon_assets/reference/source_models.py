@@ -8,6 +8,7 @@ says otherwise is refused when it is registered.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -20,12 +21,13 @@ from carbon_assets.reference.bands import Band, Finite, Key, Uncertainty, absolu
 from carbon_assets.reference.rows import Frozen
 from carbon_assets.reference.tiles import Tiles
 
-Quantity = Literal["class_map", "biomass", "carbon_density"]
+Quantity = Literal["class_map", "change_map", "biomass", "carbon_density"]
 Year = Annotated[int, Field(ge=1900, le=2200, strict=True)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 
 UNIT_OF_QUANTITY: Mapping[Quantity, str] = {
     "class_map": "class",
+    "change_map": "class",
     "biomass": "Mg/ha",
     "carbon_density": "MgC/ha",
 }
@@ -58,8 +60,13 @@ class SourceVersion(Frozen):
         years: Years of a product that skips some.
         epoch: Year that a static product describes. Exactly one of ``vintages``, ``years``
             and ``epoch`` is given.
+        events: First and last year whose events a static map of change tells apart: it
+            answers for those alone.
+        year_starts: Month and day (``08-01``) on which the publisher's year begins, in the
+            calendar year before where it is not 1 January: a PRODES year runs from August.
         tiles: How files are tiled; null = one file covers all.
-        legend: Name (or path ending in .csv) of the class legend, for a class map.
+        legend: Name (or path ending in .csv) of the class legend, for a class map or a map
+            of change.
         strata: Name (or path) of the map from classes to strata.
         bands: The bands.
         facts: Where the facts above come from and how well they are known, as text.
@@ -78,6 +85,8 @@ class SourceVersion(Frozen):
     vintages: tuple[Year, Year] | None = None
     years: Annotated[tuple[Year, ...], Field(min_length=1)] | None = None
     epoch: Year | None = None
+    events: tuple[Year, Year] | None = None
+    year_starts: Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])$")] = "01-01"
     tiles: Tiles | None = None
     legend: str | None = None
     strata: str | None = None
@@ -100,8 +109,10 @@ class SourceVersion(Frozen):
             raise ValueError(f"two bands have the same name: {', '.join(names)}")
         for band in self.bands:
             self._check_band(band, names)
-        if (self.quantity == "class_map") != (self.legend is not None):
-            raise ValueError("a class_map has a legend, and only a class_map has one")
+        if (self.quantity in ("class_map", "change_map")) != (self.legend is not None):
+            raise ValueError("a class_map or change_map has a legend, and nothing else has one")
+        if self.events is not None and (self.quantity != "change_map" or self.epoch is None):
+            raise ValueError("events goes with a change_map that has an epoch")
         return self
 
     def _check_band(self, band: Band, names: list[str]) -> None:
@@ -133,6 +144,13 @@ class SourceVersion(Frozen):
         """The bands that hold values, not errors of values."""
         return tuple(band for band in self.bands if band.name not in self._error_bands)
 
+    def period(self, vintage: int) -> tuple[date, date] | None:
+        """First and last day of the publisher's year; None where it is the calendar year."""
+        if self.year_starts == "01-01":
+            return None
+        month, day = (int(part) for part in self.year_starts.split("-"))
+        return date(vintage - 1, month, day), date(vintage, month, day) - timedelta(days=1)
+
     @property
     def label(self) -> str:
         """Key and version, as messages name the source."""
@@ -151,9 +169,13 @@ class SourceVersion(Frozen):
         raise CatalogueError("BAND_UNKNOWN", f"{self.label} has no band {name}; it has: {known}")
 
     def available(self, vintage: int) -> bool:
-        """Say whether the source answers for a year; a static product answers for any."""
-        if self.vintages is not None:
-            return self.vintages[0] <= vintage <= self.vintages[1]
+        """Say whether the source answers for a year.
+
+        A static product answers for any, but for a map of change of some years.
+        """
+        stated = self.vintages or self.events
+        if stated is not None:
+            return stated[0] <= vintage <= stated[1]
         return self.years is None or vintage in self.years
 
     def vintage_for(self, vintage: int) -> int:
@@ -162,11 +184,11 @@ class SourceVersion(Frozen):
         Raises:
             CatalogueError: ``VINTAGE_UNAVAILABLE``.
         """
-        if self.epoch is not None:
-            return self.epoch
         if self.available(vintage):
-            return vintage
-        years = "-".join(map(str, self.vintages or ())) or ", ".join(map(str, self.years or ()))
+            return vintage if self.epoch is None else self.epoch
+        years = "-".join(map(str, self.vintages or self.events or ())) or ", ".join(
+            map(str, self.years or ())
+        )
         raise CatalogueError(
             "VINTAGE_UNAVAILABLE",
             f"{self.label} has no data for {vintage}; it has {years}",

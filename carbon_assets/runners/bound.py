@@ -11,10 +11,12 @@ from carbon_assets.errors import CatalogueError
 from carbon_assets.rasters.reader import RasterFile
 from carbon_assets.rasters.registered import Bounds, RegisteredSource
 from carbon_assets.reference.catalogue import Band
+from carbon_assets.reference.change_legend import ChangeLegend, load_change_legend
 from carbon_assets.reference.documents import as_document
 from carbon_assets.reference.legend import Legend, load_legend
 from carbon_assets.reference.strata_map import load_strata
-from carbon_assets.runners.declaration import Quantity, Runner, Setting
+from carbon_assets.runners.class_ids import Numbers
+from carbon_assets.runners.declaration import Occurrence, Quantity, Runner, Setting
 from carbon_assets.runners.strata import Strata, strata_of
 
 
@@ -121,8 +123,36 @@ class BoundRunner:
     @cached_property
     def legend(self) -> Legend | None:
         """Legend of the value source, if it is a class map."""
-        name = self.value_source.version.legend
-        return load_legend(name) if name else None
+        version = self.value_source.version
+        is_class_map = version.quantity == "class_map"
+        return load_legend(version.legend) if is_class_map and version.legend else None
+
+    @cached_property
+    def changes(self) -> ChangeLegend | None:
+        """Legend of the value source, if it is a map of change."""
+        version = self.value_source.version
+        is_change_map = version.quantity == "change_map"
+        return load_change_legend(version.legend) if is_change_map and version.legend else None
+
+    def struck(self, occurrence: Occurrence, vintage: int) -> tuple[ChangeLegend, Numbers]:
+        """Turn the class ids of a map of change into 1 struck, 0 not, 2 no data.
+
+        Args:
+            occurrence: The event.
+            vintage: Its year in the publisher's count.
+
+        Raises:
+            CatalogueError: ``LEGEND_MISSING``.
+        """
+        legend, version = self.changes, self.value_source.version
+        if legend is None:
+            raise self._no_legend()
+        year = None if version.epoch is None else vintage
+        hit = legend.ids_of(occurrence.events, year, occurrence.forest)
+        rule = self.rule(self.runner.value_slot, class_band(self.value_source))
+        missing = ({*legend.ids} - legend.observed_ids) | {int(value) for value in rule.nodata}
+        ids = sorted({*legend.ids} | missing)
+        return legend, tuple((i, 2 if i in missing else int(i in hit)) for i in ids)
 
     @cached_property
     def class_ids(self) -> tuple[tuple[int, ...], frozenset[int]]:
@@ -139,18 +169,23 @@ class BoundRunner:
             CatalogueError: ``LEGEND_MISSING``.
         """
         if self.legend is None:
-            raise CatalogueError(
-                "LEGEND_MISSING",
-                f"{self.value_source.version.label} has no legend",
-                do="name the legend of this source version in the catalogue",
-            )
+            raise self._no_legend()
         return self.legend
+
+    def _no_legend(self) -> CatalogueError:
+        return CatalogueError(
+            "LEGEND_MISSING",
+            f"{self.value_source.version.label} has no legend",
+            do="name the legend of this source version in the catalogue",
+        )
 
     def context(self, vintage: int) -> dict[str, Any]:
         """Facts for every receipt of a vintage: source, and the epoch of a static product."""
         version = self.value_source.version
         facts: dict[str, Any] = {"source": version.label}
-        if version.epoch is not None:
+        if (period := version.period(vintage)) is not None:
+            facts["period"] = [day.isoformat() for day in period]
+        if version.epoch is not None and version.events is None:
             facts["epoch"] = version.epoch
             facts["static"] = f"one map of {version.epoch}, used for vintage {vintage}"
         return facts
@@ -193,8 +228,8 @@ class BoundRunner:
 
     def _reference(self, zone: Zone) -> dict[str, Any]:
         reference = dict(self.runner.reference(self.value_source.version, zone.setting))
-        if self.legend:
-            reference["legend"] = as_document(self.legend)
+        if legend := self.legend or self.changes:
+            reference["legend"] = as_document(legend)
         source = self.strata_source
         if source is not None and source.version.strata:
             strata_map = load_strata(source.version.strata, source.version.legend)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from carbon_assets.reference.catalogue import Band, SourceVersion
+from carbon_assets.reference.change_legend import Event, Forest
 from carbon_assets.reference.strata_map import Axis
 from carbon_assets.science.biomass import Conversion, Unchanged
 
@@ -44,6 +45,23 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Occurrence:
+    """Whether an event of the vintage struck a cell: 1 or 0, read from a map of change.
+
+    Attributes:
+        events: Kinds of event that count.
+        forest: Only events in this kind of forest; None for all.
+    """
+
+    events: tuple[Event, ...]
+    forest: Forest | None = None
+
+    def as_document(self) -> dict[str, Any]:
+        """Return what of it enters a fingerprint."""
+        return {"events": sorted(self.events), "forest": self.forest}
+
+
+@dataclass(frozen=True)
 class Quantity:
     """A physical quantity per cell, and the numbers that are made of it.
 
@@ -53,6 +71,7 @@ class Quantity:
         outputs: The numbers.
         context: Facts for the receipt: carbon fraction, its source, biome.
         has_uncertainty: Whether the band's own uncertainty layer speaks for the quantity.
+        occurrence: For a map of change, the event; its ``sum`` is the area struck.
     """
 
     band: Band
@@ -60,6 +79,7 @@ class Quantity:
     conversion: Conversion = field(default_factory=Unchanged)
     context: dict[str, Any] = field(default_factory=dict)
     has_uncertainty: bool = True
+    occurrence: Occurrence | None = None
 
     @property
     def key(self) -> str:
@@ -72,6 +92,7 @@ class Quantity:
             "band": self.band.name,
             "conversion": self.conversion.as_document(),
             "outputs": [[o.metric, o.method, o.unit] for o in self.outputs],
+            **({"occurrence": self.occurrence.as_document()} if self.occurrence else {}),
         }
 
 

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from carbon_assets.rasters.reader import raise_unknown
 from carbon_assets.runners.bound import class_band
-from carbon_assets.runners.declaration import Method, Output, Quantity
+from carbon_assets.runners.class_ids import UNKNOWN, count_unknown, number_classes
+from carbon_assets.runners.declaration import Method, Occurrence, Output, Quantity
 from carbon_assets.runners.gather import Strip
 from carbon_assets.runners.inputs import Inputs, Layer
 from carbon_assets.runners.receipts import M2_PER_HA, Receipt
@@ -19,17 +21,22 @@ from carbon_assets.science.zonal.grid import Floats
 from carbon_assets.science.zonal.statistics import Extent, Moments, Sample, extent
 from carbon_assets.science.zonal.sums import Grouping, Ints
 
+NO_DATA = 2
+"""Number of a cell of a map of change that says nothing, as :meth:`BoundRunner.struck` gives it."""
+
 
 @dataclass(frozen=True)
 class Layers:
     """The bands that one partition reads.
 
     Attributes:
+        vintage: Its vintage.
         value: The quantity's band.
         mask: The class map that gives the strata, or None.
         error: The layer of the band's uncertainty, or None.
     """
 
+    vintage: int
     value: Layer
     mask: Layer | None
     error: Layer | None
@@ -46,6 +53,7 @@ class Layers:
             else None
         )
         return cls(
+            inputs.vintage,
             value,
             mask,
             inputs.layer(runner.value_slot, error.band, "uncertainty") if error else None,
@@ -61,7 +69,7 @@ class StatisticsReducer:
 
     def __init__(self, partitions: Sequence[Inputs], quantity: Quantity) -> None:
         bound = partitions[0].bound
-        self._quantity, self._strata = quantity, bound.strata
+        self._bound, self._quantity, self._strata = bound, quantity, bound.strata
         self._layers = [Layers.of(inputs, quantity) for inputs in partitions]
         self._contexts = [
             {**bound.context(inputs.vintage), **quantity.context} for inputs in partitions
@@ -100,11 +108,30 @@ class StatisticsReducer:
         return strip.keep(("strata", mask.name), make)
 
     def _value_in(self, strip: Strip, layers: Layers) -> Sample:
+        if self._quantity.occurrence is not None:
+            return self._struck_in(strip, layers, self._quantity.occurrence)
+
         def make() -> Sample:
             values, missing = strip.physical(layers.value.files, layers.value.rule)
             return sample_of(strip, self._quantity.conversion.apply(values), missing)
 
         return strip.keep(("value", self._quantity.key, layers.value.name), make)
+
+    def _struck_in(self, strip: Strip, layers: Layers, occurrence: Occurrence) -> Sample:
+        legend, numbers = self._bound.struck(occurrence, layers.vintage)
+
+        def make() -> Sample:
+            raw = strip.raw(layers.value.files)
+            number = number_classes(raw.values, numbers)
+            if raw.outside is not None:
+                number[raw.outside] = NO_DATA
+            if number.min(initial=0) == UNKNOWN:
+                raise_unknown(count_unknown(raw.values, number), layers.value.href, legend.name)
+            missing = number == NO_DATA
+            return sample_of(strip, (number == 1).astype(np.float64), missing)
+
+        key = ("struck", self._quantity.key, layers.value.name, layers.vintage)
+        return strip.keep(key, make)
 
     def _error_in(self, strip: Strip, layers: Layers) -> Sample:
         """Standard error of the band's own value, over the cells that have both."""

@@ -8,6 +8,7 @@ import pytest
 
 from carbon_assets.errors import CatalogueError
 from carbon_assets.reference.catalogue import Catalogue, Tiles, load_catalogue
+from carbon_assets.reference.change_legend import load_change_legend
 from carbon_assets.reference.legend import load_legend
 from carbon_assets.reference.packaged import packaged
 from carbon_assets.reference.strata_map import load_strata
@@ -53,7 +54,9 @@ def test_shipped_sources_refer_to_shipped_tables(catalogue: Catalogue) -> None:
         assert source.facts
         for band in source.bands:
             check_unit(band.unit)
-        if source.legend is not None:
+        if source.quantity == "change_map":
+            load_change_legend(str(source.legend))
+        elif source.legend is not None:
             load_strata(source.strata or source.legend, source.legend)
             nodata = source.value_bands[0].nodata
             legend = load_legend(source.legend)
@@ -224,7 +227,11 @@ versions:
             ":7 versions.0: give exactly one of vintages, years and epoch",
         ),
         ("epoch: 2020", "epoch: 2020\n    crs: EPSG:1", ":10 versions.0.crs: not a coordinate"),
-        ("epoch: 2020", "epoch: 2020\n    legend: x", ":7 versions.0: a class_map has a legend"),
+        (
+            "epoch: 2020",
+            "epoch: 2020\n    legend: x",
+            ":7 versions.0: a class_map or change_map has a legend",
+        ),
         ("epoch: 2020", "epoch: 2020\n    resolution: [0, 1]", ":10 versions.0.resolution.0: "),
         (
             'version: "1"',
