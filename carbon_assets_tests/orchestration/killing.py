@@ -69,7 +69,12 @@ class Victim:
 
 def _run(database: Database, home: Path, chunk: int, told: Connection) -> None:
     materializing.CHUNK_PARTITIONS = chunk
-    store = CarbonStore(database, progress=lambda asset, _done, _total: told.send(asset))
+
+    def tell(asset: str, done: int, _total: int) -> None:
+        if done:
+            told.send(asset)
+
+    store = CarbonStore(database, progress=tell)
     with open_instance(database, home) as instance:
         bring_up_to_date(store, instance)
 
@@ -103,7 +108,7 @@ class Ordeal:
         while hits < kills and (not self.remaining or self.remaining[-1]):
             victim = self._start()
             # A commit or none: a process that never gets to commit is killed, too.
-            hits += victim.kill_after(chance.choice((0, 1, 1, 2)), chance.uniform(0, self.pause))
+            hits += victim.kill_after(chance.choice((0, 1, 2, 2)), chance.uniform(0, self.pause))
             self.remaining.append(outstanding(self.database))
         return hits
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from carbon_assets.logs import facts
 from carbon_assets.orchestration.assets.failures import explained
 from carbon_assets.orchestration.events import (
     PartitionEvents,
@@ -109,7 +110,10 @@ def _chunks(
         ):
             done += len(chunk)
             store.progress(asset, done, len(keys))
-            context.log.info(f"{company.key}: {done} of {len(keys)} partitions committed")
+            context.log.info(
+                f"{company.key}: {done} of {len(keys)} partitions committed",
+                extra=facts(asset=asset, company=company.key, done=done, total=len(keys)),
+            )
             yield chunk
 
 

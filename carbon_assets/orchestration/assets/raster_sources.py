@@ -36,7 +36,7 @@ def raster_sources_asset() -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, store: dg.ResourceParam[CarbonStore]
     ) -> Iterator[dg.ObserveResult]:
         with explained(store):
-            companies = store.companies()
+            companies = store.companies(context.run.run_id)
         for key in sorted(context.selected_asset_keys):
             yield observation(key.path[-1], companies)
 
