@@ -37,11 +37,13 @@ def compute(
         and ``seconds``.
     """
     from carbon_assets.orchestration.instance import open_instance
+    from carbon_assets.orchestration.reaper import reap
     from carbon_assets.orchestration.refresh import bring_up_to_date
     from carbon_assets.orchestration.store import CarbonStore
 
     started = time.monotonic()
     with shown(quiet=quiet) as progress, open_instance(database) as instance:
+        reap(instance, database)
         store = CarbonStore(database, progress=progress)
         done = bring_up_to_date(store, instance, company=company, assets=assets, choose=choose)
     return {**_document(done), "seconds": round(time.monotonic() - started, 1)}

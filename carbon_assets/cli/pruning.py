@@ -45,7 +45,10 @@ def prune(
             }
         )
         return
-    counts = {**done.events, "work lists": done.work_lists}
+    counts = {name: n for name, n in (*done.events.items(), ("work lists", done.work_lists)) if n}
+    if not counts:
+        say(f"Nothing older than {days} days may go.")
+        return
     title = "Would be removed" if dry_run else "Removed"
     print_table(
         ["record", ">number"],

@@ -9,11 +9,15 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from carbon_assets.cli.database import app
 from carbon_assets.errors import StoreError
+from carbon_assets.orchestration.store import CarbonStore
 from carbon_assets.store.database import Database
+from carbon_assets.store.engines import owner_engine
+from carbon_assets_tests.cli.command import carbon, environment
 from carbon_assets_tests.store.processes import scratch_home
 
 
@@ -73,3 +77,22 @@ def test_an_external_server_is_told_of_but_not_steered(
         with pytest.raises(StoreError) as caught:
             CliRunner().invoke(app, [command], catch_exceptions=False)
         assert caught.value.code == "DATABASE_NOT_EMBEDDED"
+
+
+def test_pruning_says_what_would_go_and_what_stays(
+    fresh_database: Database, tmp_path: Path
+) -> None:
+    store = CarbonStore(fresh_database)
+    with environment(tmp_path, fresh_database):
+        store.save_work_list("young", [(1, 2020)])
+        assert carbon("database", "prune").stdout == "Nothing older than 180 days may go.\n"
+        with owner_engine(fresh_database).begin() as connection:
+            connection.execute(text("UPDATE work_lists SET created_at = now() - interval '9 days'"))
+        document = carbon(
+            "database", "prune", "--older-than", "8", "--dry-run", "--json"
+        ).document()
+        assert (document["dry_run"], document["events"], document["work_lists"]) == (True, {}, 1)
+        assert (
+            "Removed: older than 8 days" in carbon("database", "prune", "--older-than", "8").stdout
+        )
+        assert carbon("database", "prune", "--json").document()["work_lists"] == 0
