@@ -23,6 +23,7 @@ from carbon_assets.store.engines import transaction
 from carbon_assets_tests.cli.command import carbon, environment
 from carbon_assets_tests.intake.company import Files
 from carbon_assets_tests.intake.served import YEARS, compute, load, receipts, rows, serve_maps
+from carbon_assets_tests.intake.worker import mirror_one
 from carbon_assets_tests.rasters.conftest import Bucket, Web
 from carbon_assets_tests.rasters.servers import Asked
 
@@ -112,10 +113,6 @@ def test_a_file_without_ranges_is_read_from_its_copy(
     assert {one.action for one in compute(fresh_database)} == {"computed"}
 
 
-def mirror_in_own_process(database: Database, href: str, folder: Path) -> None:
-    mirror_files(database, [href], folder)
-
-
 def test_a_killed_mirror_goes_on_where_it_was(
     fresh_database: Database, web: Web, folder: Path
 ) -> None:
@@ -129,7 +126,7 @@ def test_a_killed_mirror_goes_on_where_it_was(
 
     web.wire.spoil = spoil
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=mirror_in_own_process, args=(fresh_database, href, folder))
+    process = context.Process(target=mirror_one, args=(fresh_database, href, folder))
     process.start()
     deadline = time.monotonic() + 60
     while web.wire.count("GET") < 2 and time.monotonic() < deadline:
