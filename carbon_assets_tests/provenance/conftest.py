@@ -7,7 +7,9 @@
 ``imported``
     A database of the test's own with the demo company, from ``own_landscape``.
 ``computed``
-    The same with everything computed, from ``landscape``.
+    The same with every place computed, from ``landscape``.
+``shared_summed``
+    The same with the projects, too, for tests that only read.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import pytest
 
 from carbon_assets.demo.landscape import write_landscape
 from carbon_assets.portfolio import import_portfolio
+from carbon_assets.provenance.graph import PROJECT_METRICS
 from carbon_assets.store.database import Database
 from carbon_assets.store.engines import dispose_engines
 from carbon_assets_tests.provenance.chain import bring_up
@@ -68,4 +71,12 @@ def computed(database_host: Host, computed_template: str) -> Iterator[Database]:
 def shared_computed(database_host: Host, computed_template: str) -> Iterator[Database]:
     """The computed demo company for tests that only read."""
     with scratch_database(database_host, computed_template) as (_, database):
+        yield database
+
+
+@pytest.fixture(scope="session")
+def shared_summed(database_host: Host, computed_template: str) -> Iterator[Database]:
+    """The computed demo company with its project metrics, for tests that only read."""
+    with scratch_database(database_host, computed_template) as (_, database):
+        bring_up(database, [PROJECT_METRICS])
         yield database

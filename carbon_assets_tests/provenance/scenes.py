@@ -72,9 +72,7 @@ def scenes(draw: st.DrawFn) -> Scene:
     """A graph with expectations and a state that partly fit."""
     scene = Scene(draw(graphs()))
     places = draw(st.lists(st.integers(1, 9), max_size=3, unique=True))
-    for place in places:
-        owner = draw(st.sampled_from([None, *PROJECTS]))
-        scene.members |= {(owner, place)} if owner else set()
+    scene.members = _members(draw, places)
     for node in topological(scene.nodes):
         subjects = places if node.level == "place" else PROJECTS
         for place in subjects:
@@ -93,6 +91,12 @@ def scenes(draw: st.DrawFn) -> Scene:
                     recorded = _recorded(draw, node, place, vintage, upstream)
                     scene.state[node.key, place, vintage] = recorded
     return scene
+
+
+def _members(draw: st.DrawFn, places: list[int]) -> set[tuple[int, int]]:
+    """Some places in a project each."""
+    owners = {place: draw(st.sampled_from([None, *PROJECTS])) for place in places}
+    return {(owner, place) for place, owner in owners.items() if owner is not None}
 
 
 def _recorded(

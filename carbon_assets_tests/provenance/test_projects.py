@@ -144,7 +144,7 @@ def test_a_trace_leads_to_farm_metrics_and_receipts(summed: Database) -> None:
 
 def test_rows_of_projects_refuse_change(summed: Database) -> None:
     for table in ("project_metrics", "project_members", "project_metric_sources"):
-        with pytest.raises(Exception, match="permission denied|never change"):
+        with pytest.raises(Exception, match=r"permission denied|never change"):
             change(summed, f"DELETE FROM {table}")
     with pytest.raises(Exception, match="keeps its company and key"):
         change(summed, "UPDATE projects SET key = 'other' WHERE key = 'north'")
