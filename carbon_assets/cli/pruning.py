@@ -50,9 +50,6 @@ def prune(
         say(f"Nothing older than {days} days may go.")
         return
     title = "Would be removed" if dry_run else "Removed"
-    print_table(
-        ["record", ">number"],
-        [(kind, f"{count:,}") for kind, count in counts.items()],
-        title=f"{title}: older than {days} days",
-    )
+    say(f"{title}: older than {days} days, and superseded")
+    print_table(["record", ">number"], [(kind, f"{count:,}") for kind, count in counts.items()])
     say("Receipts, metrics, their history, runs and the latest event per partition stay.")

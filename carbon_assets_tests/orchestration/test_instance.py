@@ -8,18 +8,25 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.instance.config import PoolGranularity
 from sqlalchemy import make_url
 
 import carbon_assets
+from carbon_assets.orchestration import reaper
 from carbon_assets.orchestration import storage as storage_module
+from carbon_assets.orchestration.assets.raster_aggregates import receipts_asset
 from carbon_assets.orchestration.instance import (
+    COMPANY_TAG,
     instance_config,
     open_instance,
     workspace_config,
     write_home,
 )
+from carbon_assets.orchestration.names import RASTER_POOL
 from carbon_assets.orchestration.storage import URL_VARIABLE, CarbonStorage, dagster_url
+from carbon_assets.runners.all_runners import RUNNERS
 from carbon_assets.store.database import Database
+from carbon_assets_tests.orchestration.chain import SPACE
 
 ROOT = Path(carbon_assets.__file__).parent.parent
 
@@ -117,3 +124,26 @@ def test_the_storages_share_one_pool(instance: dg.DagsterInstance) -> None:
     }
     assert len(engines) == 1
     assert set(CarbonStorage.config_type()) == {"url_variable", "should_autocreate_tables"}
+
+
+def test_the_queue_and_the_pools_have_limits(instance: dg.DagsterInstance) -> None:
+    config = instance.get_concurrency_config()
+    queue = config.run_queue_config
+    assert queue is not None
+    assert queue.max_concurrent_runs == 4
+    limits = {one["key"]: one["limit"] for one in queue.tag_concurrency_limits}
+    assert limits == {COMPANY_TAG: 2, "dagster/backfill": 3}
+    assert config.pool_config.pool_granularity is PoolGranularity.RUN
+    assert config.pool_config.default_pool_limit == 2
+    assert {receipts_asset(runner, SPACE).op.pool for runner in RUNNERS} == {RASTER_POOL}
+
+
+def test_only_the_machine_s_failures_are_tried_again_and_runs_are_watched(
+    instance: dg.DagsterInstance,
+) -> None:
+    assert (instance.run_retries_enabled, instance.run_retries_max_retries) == (True, 2)
+    assert not instance.run_retries_retry_on_asset_or_op_failure
+    assert instance.run_monitoring_enabled
+    assert instance.run_monitoring_start_timeout_seconds == reaper.START_SECONDS
+    assert instance.run_monitoring_max_runtime_seconds == 86_400
+    assert instance.run_monitoring_max_resume_run_attempts == 0
