@@ -12,6 +12,7 @@ from carbon_assets.intake.contents import Looks, look
 from carbon_assets.intake.extent import extent_of
 from carbon_assets.intake.sources import Binding, WantedFile, bound_sources, wanted_files
 from carbon_assets.rasters.addresses import is_local, shown
+from carbon_assets.rasters.remote.transfer import BRIEF_ATTEMPTS
 from carbon_assets.store.database import Database
 from carbon_assets.store.engines import transaction
 
@@ -95,7 +96,8 @@ def availability(database: Database, company_id: int, vintage: int) -> Availabil
                 unanswered.append(FileAvailability(binding.slot, label, reason=error.code))
             else:
                 wanted += [(binding, file) for file in files]
-        looks = look(connection, (file.href for _, file in wanted))
+        hrefs = [file.href for _, file in wanted]
+        looks = look(connection, hrefs, attempts=BRIEF_ATTEMPTS)
     return Availability(vintage, (*_verdicts(wanted, looks), *unanswered))
 
 

@@ -25,7 +25,7 @@ from carbon_assets.intake.sources import (
 from carbon_assets.rasters.addresses import is_local, shown
 from carbon_assets.rasters.hashing import file_stamp
 from carbon_assets.rasters.remote.model import RemoteStamp
-from carbon_assets.rasters.remote.transfer import Progress, stamps_of
+from carbon_assets.rasters.remote.transfer import BRIEF_ATTEMPTS, Progress, stamps_of
 from carbon_assets.store.database import Database
 from carbon_assets.store.engines import transaction
 from carbon_assets.store.models import (
@@ -256,7 +256,8 @@ def _within(hrefs: Iterable[str], limit: int) -> Iterator[str]:
 
 
 def _stamps(hrefs: Collection[str]) -> dict[str, Any]:
-    found: dict[str, Any] = dict(stamps_of(href for href in hrefs if not is_local(href)))
+    remote = (href for href in hrefs if not is_local(href))
+    found: dict[str, Any] = dict(stamps_of(remote, attempts=BRIEF_ATTEMPTS))
     for href in hrefs:
         if is_local(href):
             try:

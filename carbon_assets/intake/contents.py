@@ -16,6 +16,7 @@ from carbon_assets.rasters.hashing import FileStamp, content_hash, file_stamp
 from carbon_assets.rasters.remote.model import RemoteStamp
 from carbon_assets.rasters.remote.refusals import without_ranges
 from carbon_assets.rasters.remote.transfer import (
+    ATTEMPTS,
     Fetched,
     Progress,
     fetch,
@@ -52,6 +53,7 @@ def content_of(
     *,
     looks: Looks | None = None,
     progress: Progress | None = None,
+    copies: bool = True,
 ) -> Content:
     """Return what an address holds, from the cache while its stamp is the same.
 
@@ -63,6 +65,7 @@ def content_of(
         href: Path or address.
         looks: Stamps that were asked for already.
         progress: Told how much of a remote file has been read.
+        copies: Whether a local copy answers.
 
     Raises:
         RasterError: ``RASTER_MISSING``, ``RASTER_UNREACHABLE``, ``RASTER_FORBIDDEN``,
@@ -73,7 +76,7 @@ def content_of(
     if is_local(href):
         return _local(connection, href)
     known = remembered(connection, href)
-    if known is not None and (copy := copy_of(connection, known.content_hash)):
+    if copies and known is not None and (copy := copy_of(connection, known.content_hash)):
         return Content(known.content_hash, known.size_bytes, copy)
     stamp = (looks or {}).get(href) or stamp_of(href)
     if isinstance(stamp, RasterError):
@@ -83,7 +86,7 @@ def content_of(
         with connection.engine.begin() as own:
             remember(own, href, fetched)
         known = remembered(connection, href)
-        if copy := copy_of(connection, known.content_hash):
+        if copies and (copy := copy_of(connection, known.content_hash)):
             return Content(known.content_hash, known.size_bytes, copy)
     if not known.ranges and not gives_ranges(href, stamp):
         raise without_ranges(href)
@@ -172,10 +175,15 @@ def is_sound(connection: Connection, path: str, digest: str) -> bool:
     return _local(connection, path).content_hash == digest
 
 
-def look(connection: Connection, hrefs: Iterable[str]) -> Looks:
+def look(connection: Connection, hrefs: Iterable[str], *, attempts: int = ATTEMPTS) -> Looks:
     """Ask servers about those of some addresses that no copy answers for, all at once.
 
     What is wrong with an address, its copy or its server stands in its place.
+
+    Args:
+        connection: An open transaction.
+        hrefs: Addresses; local ones are passed over.
+        attempts: How often to ask a server that fails.
     """
     asked: list[str] = []
     refused: dict[str, RemoteStamp | RasterError] = {}
@@ -186,7 +194,7 @@ def look(connection: Connection, hrefs: Iterable[str]) -> Looks:
                 asked.append(href)
         except RasterError as error:
             refused[href] = error
-    return {**stamps_of(asked), **refused}
+    return {**stamps_of(asked, attempts=attempts), **refused}
 
 
 def learn(database: Database, hrefs: Iterable[str], progress: Progress | None = None) -> None:

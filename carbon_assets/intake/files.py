@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
 from carbon_assets.errors import RasterError
-from carbon_assets.intake.contents import Content, Looks, content_of, look
+from carbon_assets.intake.contents import Content, Looks, content_of
 from carbon_assets.rasters.addresses import is_local, require_address
 from carbon_assets.rasters.hashing import file_stamp
 from carbon_assets.rasters.header import Header, check_header, read_header
@@ -21,7 +21,7 @@ from carbon_assets.rasters.integrity import FULL_CHECK_BYTES, check_integrity
 from carbon_assets.rasters.opening import gdal_session, open_raster
 from carbon_assets.rasters.reader import RasterFile
 from carbon_assets.rasters.remote.refusals import changed
-from carbon_assets.rasters.remote.transfer import Progress, fetch, stamp_of
+from carbon_assets.rasters.remote.transfer import Progress, fetch, stamp_of, stamps_of
 from carbon_assets.reference.catalogue import Band, SourceVersion
 from carbon_assets.reference.legend import load_legend
 from carbon_assets.store.models import RasterAsset
@@ -110,9 +110,11 @@ def require_unchanged(connection: Connection, files: Iterable[RasterFile]) -> No
         RasterError: ``RASTER_CHANGED``, or as :func:`carbon_assets.intake.contents.content_of`.
     """
     read = list({(file.href, file.copy): file for file in files}.values())
-    looks = look(connection, (file.href for file in read if file.is_remote))
+    # What was read of the server is asked of the server, though there may be a copy by now.
+    looks = stamps_of(file.href for file in read if file.is_remote)
     for file in read:
-        found = content_of(connection, file.copy or file.href, looks=looks).content_hash
+        now = content_of(connection, file.copy or file.href, looks=looks, copies=False)
+        found = now.content_hash
         if found != file.content_hash:
             raise RasterError(
                 "RASTER_CHANGED",

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from carbon_assets.errors import CarbonAssetsError, RasterError
 from carbon_assets.intake.changes import look_for_changes, register_again
+from carbon_assets.intake.files import require_unchanged
 from carbon_assets.intake.mirroring import CHECKSUMS, mirror, mirror_files
 from carbon_assets.portfolio import import_portfolio
 from carbon_assets.provenance.reproduce import reproduce
@@ -198,6 +199,19 @@ def test_a_copy_that_is_gone_has_the_server_asked_again(
     web.wire.reset()
     assert {one.action for one in compute(fresh_database)} == {"computed"}
     assert web.wire.sent() > 0
+
+
+def test_a_copy_does_not_speak_for_what_was_read_of_the_server(
+    fresh_database: Database, files: Files, web: Web, folder: Path
+) -> None:
+    serve_maps(files, web)
+    import_portfolio(fresh_database, files.path)
+    read = [one.file for one in load(fresh_database).sources["land_cover"].files]
+    mirror(fresh_database, company_id(fresh_database), YEARS, folder)
+    web.put("map_2016.tif", files.map(2016, 15).read_bytes())
+    with pytest.raises(RasterError) as caught, transaction(fresh_database) as connection:
+        require_unchanged(connection, read)
+    assert caught.value.code == "RASTER_CHANGED"
 
 
 def test_an_old_receipt_is_computed_again_from_its_copy(

@@ -11,7 +11,13 @@ import pytest
 
 from carbon_assets.errors import RasterError
 from carbon_assets.rasters.remote.model import RemoteStamp, http_stamp
-from carbon_assets.rasters.remote.transfer import ATTEMPTS, fetch, stamp_of, stamps_of
+from carbon_assets.rasters.remote.transfer import (
+    ATTEMPTS,
+    client_of,
+    fetch,
+    stamp_of,
+    stamps_of,
+)
 from carbon_assets_tests.rasters.conftest import Certificates, Web
 from carbon_assets_tests.rasters.servers import Asked, age, serving
 
@@ -168,6 +174,24 @@ def test_several_files_are_looked_at_at_once(web: Web) -> None:
     assert [looks[href].size_bytes for href in hrefs] == list(range(1, 20))
     assert looks[web.href("none.tif")].code == "RASTER_MISSING"
     assert stamps_of([]) == {}
+
+
+def test_a_server_that_does_not_answer_is_not_asked_for_every_file(
+    impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(lambda environ, start_response: []) as url:
+        hrefs = [f"{url}/{n}.tif" for n in range(200)]
+    client, asked = client_of(hrefs[0]), []
+    original = client.stamp
+
+    def counted(href: str) -> RemoteStamp:
+        asked.append(href)
+        return original(href)
+
+    monkeypatch.setattr(client, "stamp", counted)
+    looks = stamps_of(hrefs, attempts=2)
+    assert {looks[href].code for href in hrefs} == {"RASTER_UNREACHABLE"}
+    assert len(asked) < 100
 
 
 def test_a_redirect_is_followed_but_not_into_plain_text(

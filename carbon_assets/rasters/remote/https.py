@@ -105,7 +105,7 @@ def _require_success(answer: requests.Response, href: str) -> None:
     if status in (401, 403):
         raise forbidden(href, f"HTTP status {status}")
     if status in TRANSIENT:
-        raise InterruptedTransferError(f"HTTP status {status}")
+        raise InterruptedTransferError(f"HTTP status {status}", answered=True)
     raise unreachable(href, f"HTTP status {status}")
 
 

@@ -71,7 +71,16 @@ class Body:
 
 
 class InterruptedTransferError(Exception):
-    """A transfer failed in a way that may pass: try again."""
+    """A transfer failed in a way that may pass: try again.
+
+    Args:
+        reason: What happened.
+        answered: Whether the server answered at all.
+    """
+
+    def __init__(self, reason: str, *, answered: bool = False) -> None:
+        super().__init__(reason)
+        self.answered = answered
 
 
 class ChangedMeanwhileError(Exception):

@@ -137,5 +137,5 @@ def _refusal(answer: dict[str, Any], href: str) -> Exception:
     if status in (401, 403):
         return forbidden(href, code)
     if status in TRANSIENT:
-        return InterruptedTransferError(f"HTTP status {status}")
+        return InterruptedTransferError(f"HTTP status {status}", answered=True)
     return unreachable(href, f"{code}, HTTP status {status}")

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 from carbon_assets.errors import RasterError
 from carbon_assets.rasters.addresses import require_address
@@ -25,6 +26,8 @@ ATTEMPTS = 6
 """Attempts in a row that bring nothing new before a file counts as unreachable."""
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 16.0
+BRIEF_ATTEMPTS = 2
+"""Attempts of a look that will come again soon."""
 LOOKS_AT_ONCE = 8
 """Files that are looked at in parallel."""
 _READ_BYTES = 1024 * 1024
@@ -50,15 +53,19 @@ class Fetched:
     requests: int
 
 
-def stamp_of(href: str) -> RemoteStamp:
+def stamp_of(href: str, *, attempts: int = ATTEMPTS) -> RemoteStamp:
     """Look at a remote file.
+
+    Args:
+        href: The file.
+        attempts: How often to ask a server that fails.
 
     Raises:
         RasterError: ``RASTER_MISSING``, ``RASTER_FORBIDDEN``, ``RASTER_UNREACHABLE``, or as
             :func:`carbon_assets.rasters.addresses.require_address`.
     """
     client = client_of(href)
-    for attempt in range(ATTEMPTS - 1):
+    for attempt in range(attempts - 1):
         try:
             return client.stamp(href)
         except InterruptedTransferError:
@@ -69,20 +76,36 @@ def stamp_of(href: str) -> RemoteStamp:
         raise unreachable(href, error) from error
 
 
-def stamps_of(hrefs: Iterable[str]) -> dict[str, RemoteStamp | RasterError]:
-    """Look at several remote files at once; what is wrong with one stands in its place."""
+def stamps_of(
+    hrefs: Iterable[str], *, attempts: int = ATTEMPTS
+) -> dict[str, RemoteStamp | RasterError]:
+    """Look at several remote files at once; what is wrong with one stands in its place.
+
+    Once a server has not answered at all, its other files are not waited for.
+
+    Args:
+        hrefs: The files.
+        attempts: How often to ask a server that fails.
+    """
     wanted = sorted(set(hrefs))
+    silent: set[str] = set()
+
+    def look(href: str) -> RemoteStamp | RasterError:
+        server = urlsplit(href).netloc
+        if server in silent:
+            return unreachable(href, "its server does not answer")
+        try:
+            return stamp_of(href, attempts=attempts)
+        except RasterError as error:
+            cause = error.__cause__
+            if isinstance(cause, InterruptedTransferError) and not cause.answered:
+                silent.add(server)
+            return error
+
     if not wanted:
         return {}
     with ThreadPoolExecutor(min(LOOKS_AT_ONCE, len(wanted))) as pool:
-        return dict(zip(wanted, pool.map(_stamp_or_error, wanted), strict=True))
-
-
-def _stamp_or_error(href: str) -> RemoteStamp | RasterError:
-    try:
-        return stamp_of(href)
-    except RasterError as error:
-        return error
+        return dict(zip(wanted, pool.map(look, wanted), strict=True))
 
 
 def gives_ranges(href: str, stamp: RemoteStamp) -> bool:
