@@ -10,9 +10,9 @@ from typing import Any
 import dagster as dg
 
 from carbon_assets.orchestration.automation.decisions import Decision
-from carbon_assets.orchestration.automation.requests import shortened
 from carbon_assets.orchestration.partitions import FARM
 
+NOTES = 20
 ACTIVE_RUNS = (
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -63,6 +63,13 @@ def is_quiet(instance: dg.DagsterInstance, tags: dict[str, str] | None = None) -
     return not instance.get_run_ids(wanted, limit=1)
 
 
+def told(notes: Iterable[str]) -> str:
+    """Remarks of a tick, one per line, as many as a person reads."""
+    lines = list(notes)
+    more = [f"… and {len(lines) - NOTES} more"] if len(lines) > NOTES else []
+    return "\n".join([*lines[:NOTES], *more])
+
+
 def tick_result(
     cursor: Cursor,
     requests: Sequence[dg.RunRequest],
@@ -89,7 +96,7 @@ def tick_result(
         partitions.append(dg.AddDynamicPartitionsRequest(dimension, list(new_keys)))
     if gone_keys:
         partitions.append(dg.DeleteDynamicPartitionsRequest(dimension, list(gone_keys)))
-    reason = shortened(notes) or "nothing has changed"
+    reason = told(notes) or "nothing has changed"
     return dg.SensorResult(
         run_requests=list(requests),
         skip_reason=None if requests else reason,

@@ -125,11 +125,15 @@ def follow_up_tick(
 ) -> dg.SensorResult:
     """Evaluate the sensor that follows runs once."""
     instance = context.instance
-    decided, note = follow_up.decide(
-        store, lambda: is_quiet(instance), lambda: outdated_marts(store, instance)
-    )
     cursor = Cursor.read(context.cursor)
+    decided: list[Decision] = []
+    note = None
     waiting = _unserved(store, follow_up.SENSOR, cursor)
+    if not waiting:  # else what was decided before a kill goes first
+        decided, note = follow_up.decide(
+            store, lambda: is_quiet(instance), lambda: outdated_marts(store, instance)
+        )
+        waiting = _unserved(store, follow_up.SENSOR, cursor)
     served = serve(store, instance, waiting, years, space=PROJECTS)
     marts = [
         dg.RunRequest(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from carbon_assets.orchestration.automation import uploads
-from carbon_assets.orchestration.automation.cursors import is_quiet
+from carbon_assets.orchestration.automation.cursors import is_quiet, told
 from carbon_assets.orchestration.automation.requests import TAG_PREFIX, shortened
 from carbon_assets.orchestration.automation.settings import inbox
 from carbon_assets.orchestration.automation.take_uploads import OP, UPLOADS_JOB
@@ -28,7 +28,7 @@ def uploads_tick(context: dg.SensorEvaluationContext, store: CarbonStore) -> dg.
         )
         notes += refused
         requests = [_request(batch, attempt)] if batch else []
-    reason = shortened(notes) or "no file has settled"
+    reason = told(notes) or "no file has settled"
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests else reason,

@@ -46,34 +46,36 @@ def set_policy(daemon: Daemon, project: str, policy: str) -> None:
         )
 
 
-def test_an_edit_runs_its_partitions_and_nothing_beside_them(daemon: Daemon) -> None:
-    first = daemon.tick(SENSOR)
-    assert set(first.computed()) == ASSETS
-    assert {len(keys) for keys in first.computed().values()} == {48}
-    assert first.tags["object"] == "8 places"
-    assert daemon.tick(SENSOR).requests == []
-    place = edit(daemon)
-    tick = daemon.tick(SENSOR)
+def test_an_import_is_one_request_of_everything(settled: Daemon) -> None:
+    requested = [one for one in settled.decisions(SENSOR) if one.decision == "requested"]
+    assert [one.partitions for one in requested] == [7 * 9, 9 * 9]
+    assert len({one.run_key for one in requested}) == 1
+    assert settled.tick(SENSOR).requests == []
+
+
+def test_an_edit_runs_its_partitions_and_nothing_beside_them(settled: Daemon) -> None:
+    place = edit(settled)
+    tick = settled.tick(SENSOR)
     expected = {f"{place}|{year}" for year in YEARS}
     assert tick.computed() == dict.fromkeys(ASSETS, expected)
     assert (tick.tags["cause"], tick.tags["sensor"]) == ("geometry", SENSOR)
-    old, new = daemon.land.rows(
+    old, new = settled.land.rows(
         "SELECT v.geometry_hash FROM geometry_versions v JOIN farms f ON f.id = v.farm_id"
         " WHERE f.partition_key = :key ORDER BY v.version",
         key=place,
     )
     assert (tick.tags["old_version"], tick.tags["new_version"]) == (old[0], new[0])
-    assert daemon.tick(SENSOR).requests == []
-    assert daemon.land.stale(PLACES, [place]) == []
+    assert settled.tick(SENSOR).requests == []
+    assert settled.land.stale(PLACES, [place]) == []
     for key in CHAIN:
-        assert daemon.land.stale(key, expected) == []
+        assert settled.land.stale(key, expected) == []
 
 
 @pytest.mark.parametrize("killed", ["before", "after"])
 def test_a_daemon_that_is_killed_loses_nothing_and_runs_nothing_twice(
-    daemon: Daemon, killed: str
+    settled: Daemon, killed: str
 ) -> None:
-    daemon.tick(SENSOR)
+    daemon = settled
     place = edit(daemon)
     struck = daemon.tick(SENSOR, killed=killed)
     after = daemon.tick(SENSOR)
@@ -93,9 +95,9 @@ def test_a_daemon_that_is_killed_loses_nothing_and_runs_nothing_twice(
 
 
 def test_edits_that_come_between_a_kill_and_the_restart_are_a_request_of_their_own(
-    daemon: Daemon,
+    settled: Daemon,
 ) -> None:
-    daemon.tick(SENSOR)
+    daemon = settled
     place = edit(daemon)
     daemon.tick(SENSOR, killed="before")
     with app_engine(daemon.land.database).begin() as connection:
@@ -106,8 +108,8 @@ def test_edits_that_come_between_a_kill_and_the_restart_are_a_request_of_their_o
     assert [one.decision for one in daemon.decisions(SENSOR)][-2:] == ["requested", "nothing"]
 
 
-def test_a_lost_cursor_asks_for_nothing_that_was_run(daemon: Daemon) -> None:
-    daemon.tick(SENSOR)
+def test_a_lost_cursor_asks_for_nothing_that_was_run(settled: Daemon) -> None:
+    daemon = settled
     edit(daemon)
     daemon.tick(SENSOR)
     daemon.cursors[SENSOR] = "{not json"
@@ -116,7 +118,8 @@ def test_a_lost_cursor_asks_for_nothing_that_was_run(daemon: Daemon) -> None:
     assert len(again.repeated) == 2
 
 
-def test_edits_that_are_committed_out_of_order_are_all_read(daemon: Daemon) -> None:
+def test_edits_that_are_committed_out_of_order_are_all_read(settled: Daemon) -> None:
+    daemon = settled
     with owner_engine(daemon.land.database).begin() as connection:
         connection.execute(text("INSERT INTO companies (key, name) VALUES ('other', 'Other')"))
         connection.execute(
@@ -146,21 +149,22 @@ def test_edits_that_are_committed_out_of_order_are_all_read(daemon: Daemon) -> N
 
 
 def test_places_come_and_go_with_their_own_keys(daemon: Daemon) -> None:
+    instance = daemon.land.instance
     for place in daemon.land.places:
-        daemon.land.instance.delete_dynamic_partition(FARM, place)
-    daemon.tick(SENSOR)
-    assert daemon.land.instance.get_dynamic_partitions(FARM) == daemon.land.places
-    assert daemon.land.instance.get_materialized_partitions(PLACES) == set(daemon.land.places)
+        instance.delete_dynamic_partition(FARM, place)
+    daemon.tick(SENSOR, run=False)
+    assert list(instance.get_dynamic_partitions(FARM)) == daemon.land.places
+    assert instance.get_materialized_partitions(PLACES) == set(daemon.land.places)
     daemon.land.lose("north-02")
     tick = daemon.tick(SENSOR)
     assert tick.requests == []
     assert "nothing is stale" in str(tick.reason)
-    assert daemon.land.instance.get_dynamic_partitions(FARM) == daemon.land.places
+    assert list(instance.get_dynamic_partitions(FARM)) == daemon.land.places
     assert "north-02-2" not in daemon.land.places
 
 
 def test_a_removed_place_stays_while_a_run_may_need_it(daemon: Daemon) -> None:
-    daemon.tick(SENSOR)
+    daemon.tick(SENSOR, run=False)
     run = daemon.land.instance.create_run_for_job(
         daemon.definitions.resolve_job_def("take_uploads"),
         run_config={"ops": {"take": {"config": {"uploads": []}}}},
@@ -175,14 +179,14 @@ def test_a_removed_place_stays_while_a_run_may_need_it(daemon: Daemon) -> None:
 
 def test_a_project_under_the_policy_badge_is_left_to_a_person(daemon: Daemon) -> None:
     set_policy(daemon, "south", "badge")
-    tick = daemon.tick(SENSOR)
+    tick = daemon.tick(SENSOR, run=False)
     assert tick.tags["projects"] == "north"
-    places = {key.partition("|")[0] for key in tick.computed()["farm_metrics"]}
-    assert {place for place in places if place.startswith("south-0")} == set()
-    south = next(one for one in daemon.decisions(SENSOR) if one.decision == "badge")
+    listed = daemon.land.store.work_list(int(tick.tags["work_list"]))
+    assert {one.place.partition("-")[0] for one in listed} == {"north"}
+    (south,) = [one for one in daemon.decisions(SENSOR) if one.decision == "badge"]
     assert south.partitions > 0
     assert "badge" in south.reason
-    assert bring_up_to_date(daemon.land.store, daemon.land.instance).partitions > 0
+    assert south.run_key is None
 
 
 def test_more_than_the_cap_falls_back_to_the_badge_and_says_so(
@@ -207,14 +211,16 @@ def test_a_missing_raster_holds_edits_up_and_loses_none(daemon: Daemon) -> None:
         assert "RASTER_MISSING" in str(tick.reason)
     assert [one.decision for one in daemon.decisions(SENSOR)] == ["blocked"]
     hidden.rename(raster)
-    assert len(daemon.tick(SENSOR).computed()["farm_metrics"]) == 48
+    (request,) = daemon.tick(SENSOR, run=False).requests
+    assert len(daemon.land.store.work_list(int(request.tags["carbon_assets/work_list"]))) == 48
 
 
 def test_a_run_of_the_command_line_and_one_of_a_sensor_compute_everything_once(
-    daemon: Daemon,
+    settled: Daemon,
 ) -> None:
-    tick = daemon.tick(SENSOR, run=False)
-    bring_up_to_date(daemon.land.store, daemon.land.instance)
-    history = daemon.land.count("partition_history")
-    daemon.run(SENSOR, tick.requests[0])
-    assert daemon.land.count("partition_history") == history
+    edit(settled)
+    tick = settled.tick(SENSOR, run=False)
+    assert bring_up_to_date(settled.land.store, settled.land.instance).partitions == 3
+    history = settled.land.count("partition_history")
+    settled.run(SENSOR, tick.requests[0])
+    assert settled.land.count("partition_history") == history

@@ -14,26 +14,17 @@ from carbon_assets_tests.orchestration.automation.daemon import Daemon
 SENSOR = "raster_versions"
 
 
-@pytest.fixture
-def settled(daemon: Daemon) -> Daemon:
-    daemon.settle()
-    return daemon
-
-
 def rasters(daemon: Daemon) -> Path:
     return daemon.land.portfolio.parent / "rasters"
 
 
-def test_the_import_of_a_portfolio_is_run_once_and_not_for_its_rasters_again(
-    daemon: Daemon,
-) -> None:
-    daemon.settle()
-    assert {one.decision for one in daemon.decisions(SENSOR)} == {"nothing"}
-    assert daemon.tick(SENSOR).requests == []
+def test_an_import_is_run_for_its_places_and_not_for_its_rasters_again(settled: Daemon) -> None:
+    assert {one.decision for one in settled.decisions(SENSOR)} == {"nothing"}
+    assert settled.tick(SENSOR).requests == []
 
 
 def test_changed_bytes_run_the_runners_on_them_and_what_follows(settled: Daemon) -> None:
-    biomass = next(path for path in rasters(settled).iterdir() if "hgb" in path.name)
+    biomass = rasters(settled) / "aboveground_biomass_carbon_2010.tif"
     with biomass.open("ab") as file:
         file.write(b"\0" * 16)  # another content, the same pixels
     tick = settled.tick(SENSOR)
