@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,32 +10,17 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from carbon_assets.errors import RasterError
-from carbon_assets.intake.contents import content_of, is_same, is_same_file, learn
-from carbon_assets.intake.extent import extent_of
+from carbon_assets.intake.contents import content_of, learn
 from carbon_assets.intake.files import File, current_file
+from carbon_assets.intake.known_files import BoundFile, KnownFiles, answered_files, known_files
 from carbon_assets.intake.mirroring import mirror_file
-from carbon_assets.intake.sources import (
-    Binding,
-    WantedFile,
-    bound_sources,
-    manifest_of,
-    renew_binding,
-    wanted_files,
-)
+from carbon_assets.intake.sources import manifest_of, renew_binding
 from carbon_assets.rasters.addresses import is_local, shown
 from carbon_assets.rasters.hashing import file_stamp
-from carbon_assets.rasters.remote.model import RemoteStamp
 from carbon_assets.rasters.remote.transfer import BRIEF_ATTEMPTS, Progress, stamps_of
 from carbon_assets.store.database import Database
 from carbon_assets.store.engines import transaction
-from carbon_assets.store.models import (
-    FileHash,
-    RasterAsset,
-    RasterCopy,
-    RemoteFile,
-    SourceBinding,
-)
-from carbon_assets.store.queries import among
+from carbon_assets.store.models import RasterCopy
 
 
 @dataclass(frozen=True)
@@ -100,50 +85,6 @@ class Registered:
     after: str
 
 
-@dataclass(frozen=True)
-class _Bound:
-    """A file that a binding needs."""
-
-    binding: Binding
-    source_id: int
-    file: WantedFile
-
-    @property
-    def href(self) -> str:
-        return self.file.href
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What the store holds about some addresses."""
-
-    local: Mapping[str, Any]
-    remote: Mapping[str, Any]
-    registered: frozenset[tuple[int, str]]
-
-    def content(self, bound: _Bound) -> str | None:
-        """Content hash with which a file is registered; None if it is not."""
-        row = self.local.get(bound.href) or self.remote.get(bound.href)
-        if row is None or (bound.source_id, bound.href) not in self.registered:
-            return None
-        return str(row.content_hash)
-
-    def is_same(self, href: str, stamp: Any) -> bool:
-        """Whether a stamp is the one that was seen when the file was hashed.
-
-        A server that gives neither entity tag nor time never shows a change here: its files
-        are read again whenever they are used.
-        """
-        if isinstance(stamp, RemoteStamp):
-            row = self.remote.get(href)
-            mute = stamp.etag is None and stamp.last_modified is None
-            return row is not None and (
-                row.size_bytes == stamp.size_bytes if mute else is_same(row, stamp)
-            )
-        row = self.local.get(href)
-        return row is not None and is_same_file(row, stamp)
-
-
 def look_for_changes(
     database: Database, company_id: int, *, limit: int = 100, after: str | None = None
 ) -> Looked:
@@ -161,8 +102,8 @@ def look_for_changes(
         CatalogueError: ``HREF_MISSING``.
     """
     with transaction(database) as connection:
-        bound = list(_bound_files(connection, company_id))
-        known = _known(connection, bound)
+        bound = list(answered_files(connection, company_id))
+        known = known_files(connection, bound)
     hrefs = sorted({one.href for one in bound if after is None or one.href > after})
     chosen = list(_within(hrefs, limit))
     stamps = _stamps(chosen)
@@ -170,7 +111,7 @@ def look_for_changes(
     return Looked(
         changes=tuple(change for change in changes if change is not None),
         requests=sum(not is_local(href) for href in chosen),
-        after=chosen[-1] if chosen and len(chosen) < len(hrefs) else None,
+        after=_rest(hrefs, chosen, after),
     )
 
 
@@ -197,8 +138,8 @@ def register_again(
             registered.
     """
     with transaction(database) as connection:
-        chosen = [one for one in _bound_files(connection, company_id) if one.href in hrefs]
-        known = _known(connection, chosen)
+        chosen = [one for one in answered_files(connection, company_id) if one.href in hrefs]
+        known = known_files(connection, chosen)
         folders = {one.href: _folder_of_copy(connection, one.href) for one in chosen}
     for href, folder in folders.items():
         if folder is not None:
@@ -208,41 +149,12 @@ def register_again(
         found = [_register(connection, one, known) for one in chosen]
         slots = {one.binding.slot for one in chosen}
         everything = [
-            one for one in _bound_files(connection, company_id) if one.binding.slot in slots
+            one for one in answered_files(connection, company_id) if one.binding.slot in slots
         ]
         for slot in sorted(slots):
             mine = [one for one in everything if one.binding.slot == slot]
             renew_binding(connection, company_id, slot, _manifest(connection, mine))
     return found
-
-
-def _bound_files(connection: Connection, company_id: int) -> Iterator[_Bound]:
-    """The files of the vintages that sources answer for."""
-    extent = extent_of(connection, company_id)
-    sources = connection.execute(
-        select(SourceBinding.slot, SourceBinding.raster_source_id).where(
-            SourceBinding.company_id == company_id
-        )
-    )
-    ids = {row.slot: row.raster_source_id for row in sources}
-    for binding in bound_sources(connection, company_id) if extent.bounds else ():
-        years = [year for year in extent.vintages if binding.version.available(year)]
-        for file in wanted_files(binding.version, years, extent.bounds):
-            yield _Bound(binding, ids[binding.slot], file)
-
-
-def _known(connection: Connection, bound: Collection[_Bound]) -> _Known:
-    hrefs = sorted({one.href for one in bound})
-    local = connection.execute(select(FileHash).where(among(FileHash.href, hrefs)))
-    remote = connection.execute(select(RemoteFile).where(among(RemoteFile.href, hrefs)))
-    assets = connection.execute(
-        select(RasterAsset.raster_source_id, RasterAsset.href).where(among(RasterAsset.href, hrefs))
-    )
-    return _Known(
-        local={row.href: row for row in local},
-        remote={row.href: row for row in remote},
-        registered=frozenset((row.raster_source_id, row.href) for row in assets),
-    )
 
 
 def _within(hrefs: Iterable[str], limit: int) -> Iterator[str]:
@@ -253,6 +165,13 @@ def _within(hrefs: Iterable[str], limit: int) -> Iterator[str]:
         if left < 0:
             return
         yield href
+
+
+def _rest(hrefs: Sequence[str], chosen: Sequence[str], after: str | None) -> str | None:
+    """Where to go on; the empty text is before every address."""
+    if len(chosen) == len(hrefs):
+        return None
+    return chosen[-1] if chosen else after or ""
 
 
 def _stamps(hrefs: Collection[str]) -> dict[str, Any]:
@@ -267,7 +186,7 @@ def _stamps(hrefs: Collection[str]) -> dict[str, Any]:
     return found
 
 
-def _change(bound: _Bound, stamp: Any, known: _Known) -> FileChange | None:
+def _change(bound: BoundFile, stamp: Any, known: KnownFiles) -> FileChange | None:
     registered = (bound.source_id, bound.href) in known.registered
     kind, reason = "changed" if registered else "appeared", None
     if isinstance(stamp, RasterError):
@@ -296,7 +215,7 @@ def _folder_of_copy(connection: Connection, href: str) -> Path | None:
     return next((path.parent for path in paths if path.is_file()), None)
 
 
-def _register(connection: Connection, bound: _Bound, known: _Known) -> Registered:
+def _register(connection: Connection, bound: BoundFile, known: KnownFiles) -> Registered:
     version, wanted = bound.binding.version, bound.file
     file = File(bound.source_id, version, wanted.band, wanted.vintage, wanted.tile)
     now = current_file(connection, file, wanted.href)
@@ -309,9 +228,9 @@ def _register(connection: Connection, bound: _Bound, known: _Known) -> Registere
     )
 
 
-def _manifest(connection: Connection, bound: Collection[_Bound]) -> str:
+def _manifest(connection: Connection, bound: Collection[BoundFile]) -> str:
     """Manifest of a slot; files that were not taken in anew count as they are registered."""
-    known = _known(connection, bound)
+    known = known_files(connection, bound)
     return manifest_of(
         (
             one.file.band.name,

@@ -108,7 +108,11 @@ def test_the_number_of_requests_is_bounded_and_the_look_goes_on(remote: Database
     assert (kinds(first), first.requests) == ([("map_2016.tif", "changed")], 1)
     second = look(remote, limit=1, after=first.after)
     assert (kinds(second), second.after) == ([("map_2017.tif", "changed")], None)
-    assert look(remote, limit=0).requests == 0
+    none = look(remote, limit=0, after=first.after)
+    assert (none.requests, none.after) == (0, first.after)
+    start = look(remote, limit=0)
+    assert (start.requests, start.after) == (0, "")
+    assert kinds(look(remote, after=start.after)) == kinds(first) + kinds(second)
 
 
 def test_servers_that_fail_are_told_from_files_that_are_gone(remote: Database, web: Web) -> None:
