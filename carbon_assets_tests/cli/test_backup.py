@@ -23,6 +23,7 @@ from carbon_assets.store.backup.restoring import Restoring, check, restore
 from carbon_assets.store.backup.saving import save
 from carbon_assets.store.database import Database, locate_database, open_database
 from carbon_assets.store.engines import dispose_engines, owner_engine, transaction
+from carbon_assets.store.migrate import HEAD, upgrade
 from carbon_assets_tests.cli.command import carbon, environment
 from carbon_assets_tests.cli.conftest import Demo
 from carbon_assets_tests.scratch import Host
@@ -39,26 +40,25 @@ def saved(demo: Demo, tmp_path: Path) -> Path:
 @pytest.fixture
 def empty(database_host: Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """A database without any table, on the server of the tests, as an external one."""
-    name = f"carbon_test_{secrets.token_hex(6)}"
-    with database_host.admin() as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} OWNER {}").format(
-                sql.Identifier(name), sql.Identifier(database_host.owner())
-            )
-        )
-    with unmigrated(database_host, name, monkeypatch) as database:
+    with empty_database(database_host, monkeypatch) as database:
         yield database
-    with database_host.admin() as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @contextmanager
-def unmigrated(host: Host, name: str, patch: pytest.MonkeyPatch) -> Iterator[Database]:
-    with patch.context() as quiet:
-        quiet.setattr("carbon_assets.store.database.is_current", lambda _: True)
+def empty_database(host: Host, patch: pytest.MonkeyPatch) -> Iterator[Database]:
+    name = f"carbon_test_{secrets.token_hex(6)}"
+    with host.admin() as connection:
+        owner = sql.Identifier(host.owner())
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), owner)
+        )
+    with patch.context() as unmigrated:
+        unmigrated.setattr("carbon_assets.store.database.is_current", lambda _: True)
         database = host.open(name)
     yield database
     dispose_engines(database)
+    with host.admin() as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def digests(manifest: Manifest) -> dict[str, tuple[int, str]]:
@@ -213,3 +213,23 @@ def test_locating_leaves_a_database_as_it_is(
         found = connection.execute(text("SELECT count(*) FROM pg_tables WHERE schemaname='public'"))
         assert found.scalar_one() == 0
     dispose_engines(located)
+
+
+def test_a_backup_of_an_older_version_is_upgraded(
+    database_host: Host, empty: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with empty_database(database_host, monkeypatch) as old:
+        upgrade(old.owner_url, "0001_land_chain")
+        with transaction(old) as connection:
+            connection.execute(text("INSERT INTO companies (key, name) VALUES ('c', 'C')"))
+        assert save(old, tmp_path / "old.zip").revision == "0001_land_chain"
+    restore(tmp_path / "old.zip", Restoring(empty, _dagster_tables))
+    with owner_engine(empty).connect() as connection:
+        revision = text("SELECT version_num FROM carbon_alembic_version")
+        assert connection.execute(revision).scalar_one() == HEAD
+        names = connection.execute(text("SELECT key FROM companies")).scalars().all()
+    assert list(names) == ["c"]
+    with pytest.raises(StoreError) as refused:
+        restore(tmp_path / "old.zip", Restoring(empty, _dagster_tables))
+    assert refused.value.code == "RESTORE_NOT_EMPTY"
+    assert f"schema {HEAD}" in refused.value.what

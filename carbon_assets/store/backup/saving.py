@@ -14,7 +14,7 @@ from carbon_assets.store import external
 from carbon_assets.store.backup.archive import ArchiveWriter, Manifest, SavedTable, writing
 from carbon_assets.store.backup.catalog import Table, sequences, tables, working_in
 from carbon_assets.store.database import Database
-from carbon_assets.store.migrate import HEAD
+from carbon_assets.store.migrate import current_revision
 
 Progress = Callable[[int, int], None]
 """Called with tables done and tables to do."""
@@ -38,7 +38,7 @@ def save(
     the tables. Passwords are not in it either.
 
     Args:
-        database: Open database, at the newest revision.
+        database: Open database.
         path: The file.
         replace: Whether an older file of this name may be replaced.
         progress: Who is told how far it is.
@@ -77,7 +77,7 @@ def _saved(connection: psycopg.Connection, archive: ArchiveWriter, progress: Pro
         created_at=str(row[0]) if row else "",
         package_version=carbon_assets.__version__,
         server_version=connection.info.parameter_status("server_version") or "",
-        revision=HEAD,
+        revision=current_revision(connection) or "",
         tables=tuple(saved),
         sequences=sequences(connection, found),
     )
