@@ -4,8 +4,8 @@ Run with ``uv run python benchmarks/status.py`` (``--quick`` for a tenth of it).
 embedded server in a temporary folder. The last line of output is one JSON object.
 
 Two things are measured: ``status.compare`` over a synthetic graph of twenty assets with
-vintage windows and diamonds, and ``plan`` of the real graph for a demo company that was
-multiplied to as many farms.
+vintage windows and diamonds, and ``plan`` of the real graph, its project included, for a demo
+company that was multiplied to as many farms, all of one project.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sqlalchemy import Connection, text
 from carbon_assets.demo.landscape import write_landscape
 from carbon_assets.portfolio import import_portfolio
 from carbon_assets.provenance.expectation import asset_ids, expect
-from carbon_assets.provenance.graph import GRAPH, Edge, Node, edge_offsets
+from carbon_assets.provenance.graph import GRAPH, PROJECT_METRICS, Edge, Node, edge_offsets
 from carbon_assets.provenance.plan import plan
 from carbon_assets.provenance.record import record_history
 from carbon_assets.provenance.staleness import Expected
@@ -85,7 +85,12 @@ class Portfolio:
 
     def expected(self) -> Expected:
         """What ``compare`` takes."""
-        return Expected(self.nodes, self.assets, list(self._places()), list(self._inputs()))
+        return Expected(
+            nodes=self.nodes,
+            assets=self.assets,
+            subjects=list(self._places()),
+            inputs=list(self._inputs()),
+        )
 
     def _places(self) -> Iterator[tuple[int, int, int, int | None]]:
         for node in self.nodes:
@@ -104,12 +109,14 @@ class Portfolio:
 
 _FILL = """
 INSERT INTO partition_state (
-    asset_id, subject_id, vintage, history_id, geometry_version_id, inputs_id, upstream, fingerprint)
+    asset_id, subject_id, vintage, history_id,
+    geometry_version_id, inputs_id, upstream, fingerprint)
 SELECT :asset, farm, vintage, 1, CASE WHEN :geometry THEN farm END, 1,
     (SELECT bit_xor(u.token)
      FROM unnest(CAST(:assets AS smallint[]), CAST(:offsets AS int[])) AS edge(asset_id, by)
      JOIN partition_state AS u
-        ON u.asset_id = edge.asset_id AND u.subject_id = farm AND u.vintage = year.vintage + edge.by),
+        ON u.asset_id = edge.asset_id AND u.subject_id = farm
+        AND u.vintage = year.vintage + edge.by),
     sha256(convert_to(concat_ws('/', :asset, farm, vintage), 'UTF8'))
 FROM generate_series(1, :farms) AS farm,
     generate_series(CAST(:first AS int), CAST(:last AS int)) AS year(vintage)
@@ -185,18 +192,20 @@ def multiplied(database: Database, home: Path, farms: int) -> CompanyWorld:
         (world,) = load_companies(connection)
     model = next(iter(world.places.values()))
     numbers = range(FIRST_COPY, FIRST_COPY + farms)
-    return replace(world, places={i: replace(model, id=i, geometry_version_id=i) for i in numbers})
+    places = {i: replace(model, id=i, key=f"farm-{i}", geometry_version_id=i) for i in numbers}
+    return replace(world, places=places)
 
 
 def real(database: Database, home: Path, farms: int, repeats: int) -> dict[str, Any]:
     """Measure the status and the plan of the real graph, for all farms and for one."""
     world = multiplied(database, home, farms)
-    everything = [(i, vintage) for i, place in world.places.items() for vintage in place.vintages]
     found: dict[str, Any] = {}
     start = time.perf_counter()
     for node in GRAPH:
         with transaction(database) as connection:
-            record_history(connection, plan(connection, world, node.key, everything), None)
+            subjects = world.places if node.level == "place" else world.projects
+            keys = [(i, vintage) for i, one in subjects.items() for vintage in one.vintages]
+            record_history(connection, plan(connection, world, node.key, keys), None)
     found["plan_and_record_all_s"] = round(time.perf_counter() - start, 2)
     with owner_engine(database).connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -205,6 +214,7 @@ def real(database: Database, home: Path, farms: int, repeats: int) -> dict[str, 
     moved = replace(world.places[one], geometry_version_id=1)
     edited = replace(world, places={**world.places, one: moved})
     keys = [(one, vintage) for vintage in moved.vintages]
+    fewer = replace(world, places={i: place for i, place in world.places.items() if i != one})
 
     def status(connection: Connection) -> int:
         return len(stale_partitions(connection, [edited], expect([edited])))
@@ -212,7 +222,12 @@ def real(database: Database, home: Path, farms: int, repeats: int) -> dict[str, 
     def plan_1_farm(connection: Connection) -> int:
         return len(plan(connection, edited, GRAPH[0].key, keys))
 
-    for count in (status, plan_1_farm):
+    owner = [(moved.project_id or 0, vintage) for vintage in moved.vintages]
+
+    def plan_its_project(connection: Connection) -> int:
+        return len(plan(connection, fewer, PROJECT_METRICS, owner))
+
+    for count in (status, plan_1_farm, plan_its_project):
         seconds, partitions = timed(repeats, lambda count=count: in_transaction(database, count))
         found |= {
             f"{count.__name__}_s": round(seconds, 4),

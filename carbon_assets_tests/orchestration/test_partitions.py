@@ -9,12 +9,16 @@ from carbon_assets.orchestration.partitions import (
     RANGE_END_TAG,
     RANGE_START_TAG,
     PlaceVintage,
+    ProjectVintage,
     add_places,
+    add_projects,
     bounding_range,
     forget_places,
     in_order,
     parse_key,
+    parse_project_key,
     place_vintages,
+    project_vintages,
     range_tags,
 )
 
@@ -100,5 +104,24 @@ def test_a_wide_rectangle_is_left_to_the_work_list(
 
 def test_a_work_list_is_ordered_and_cut_to_known_places(instance: dg.DagsterInstance) -> None:
     add_places(instance, ["d-4", "c-3", "b-2", "a-1"])
-    wanted = [("b-2", 2001), ("c-3", 2002), ("c-3", 2001), ("b-2", 2001), ("unknown", 2001)]
+    asked = [("b-2", 2001), ("c-3", 2002), ("c-3", 2001), ("b-2", 2001), ("unknown", 2001)]
+    wanted = [PlaceVintage(*one) for one in asked]
     assert in_order(instance, wanted) == [("c-3", 2001), ("c-3", 2002), ("b-2", 2001)]
+
+
+def test_projects_have_a_space_of_their_own(instance: dg.DagsterInstance) -> None:
+    add_places(instance, ["a-1", "same-1"])
+    assert add_projects(instance, ["same-1", "b-2"]) == ["same-1", "b-2"]
+    assert add_projects(instance, ["b-2"]) == []
+    wanted = [ProjectVintage("b-2", 2001), ProjectVintage("same-1", 2000)]
+    assert in_order(instance, wanted) == [("same-1", 2000), ("b-2", 2001)]
+    assert range_tags(instance, wanted) == {
+        RANGE_START_TAG: "same-1|2000",
+        RANGE_END_TAG: "b-2|2001",
+    }
+    assert parse_project_key(str(wanted[0].key)) == wanted[0]
+    assert "b-2|2000" in project_vintages([2000, 2001]).get_partition_keys(
+        dynamic_partitions_store=instance
+    )
+    with pytest.raises(ValueError, match="'a-1'"):
+        bounding_range(instance, [ProjectVintage("a-1", 2000)])

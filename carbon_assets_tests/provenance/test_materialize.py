@@ -146,6 +146,23 @@ def test_a_partition_that_should_not_exist_is_passed_over(own: Database) -> None
     assert [(one.subject_id, one.vintage, one.action) for one in chunk] == [(place, 2014, "fresh")]
 
 
+def test_an_older_view_takes_no_newer_polygon_back(own: Database, own_landscape: Path) -> None:
+    older = load(own)
+    apply_edit(own_landscape)
+    import_portfolio(own, own_landscape / "portfolio.yaml")
+    bring_up(own, [LAND_COVER])
+    with transaction(own) as connection:
+        newer = current_fingerprints(connection, LAND_COVER, partitions(older))
+    (edited,) = {place for _, place, _ in stale(own)}
+    late = [one for c in materialize(own, older, LAND_COVER, partitions(older)) for one in c]
+    assert {older.places[one.subject_id].key for one in late} == (
+        {place.key for place in older.places.values()} - {edited}
+    )
+    assert actions(late) == {"fresh": len(late)}
+    with transaction(own) as connection:
+        assert current_fingerprints(connection, LAND_COVER, partitions(older)) == newer
+
+
 def test_an_error_leaves_whole_chunks_and_nothing_of_the_one_it_struck(
     imported: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
