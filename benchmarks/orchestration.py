@@ -35,7 +35,7 @@ from carbon_assets.store.engines import dispose_engines, owner_engine
 from carbon_assets.store.server import stop_server
 
 PLACES = 200
-PEER_PLACES = 5
+PEER_PLACES = 2
 ASSETS = 20
 
 
