@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from carbon_assets.intake.files import require_unchanged
 from carbon_assets.metrics.derive import derive_metrics
@@ -38,6 +38,8 @@ from carbon_assets.runners.compute import (
 from carbon_assets.runners.receipts import PartitionReceipts
 from carbon_assets.store.database import Database
 from carbon_assets.store.engines import transaction
+from carbon_assets.store.models import Farm
+from carbon_assets.store.queries import among
 
 CHUNK_PARTITIONS = 2_000
 """Partitions committed together: 200 farms of ten vintages. A project counts as its members."""
@@ -93,7 +95,8 @@ def materialize(
         world: The company that the places or projects belong to.
         asset: Asset key.
         keys: (place or project, vintage) of the partitions; those that should not exist (a
-            removed place, a vintage that its project does not have) are passed over.
+            removed place, a vintage that its project does not have) are passed over, and so are
+            places whose polygon has changed since the world was loaded.
         run_id: Dagster run, for the history.
         compute: How places are computed.
 
@@ -104,14 +107,32 @@ def materialize(
         RasterError: As :func:`carbon_assets.runners.compute.compute_place`, or
             ``RASTER_CHANGED``; the chunk that it struck has written nothing.
     """
-    for chunk in _chunks(world, asset, keys):
+    for given in _chunks(world, asset, keys):
         with transaction(database) as connection:
             lock_asset(connection, asset)
+            chunk = _unmoved(connection, world, asset, given)
             steps = plan(connection, world, asset, chunk)
             work = [step for step in steps if not step.known]
             written = _make(connection, world, asset, work, compute)
             record_history(connection, steps, run_id)
         yield _outcomes(chunk, steps, written)
+
+
+def _unmoved(
+    connection: Connection, world: CompanyWorld, asset: str, keys: Sequence[Key]
+) -> list[Key]:
+    """Leave out places whose polygon is no longer the one that the world knows.
+
+    They belong to the run of that edit, which may have computed them already: to go on with
+    the older polygon would make an older number current again.
+    """
+    if node_of(asset).level != "place":
+        return list(keys)
+    query = select(Farm.id, Farm.geometry_version_id)
+    rows = connection.execute(query.where(among(Farm.id, {place for place, _ in keys})))
+    current = {row.id: row.geometry_version_id for row in rows}
+    known = world.places
+    return [key for key in keys if current.get(key[0]) == known[key[0]].geometry_version_id]
 
 
 def _make(
