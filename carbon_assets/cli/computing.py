@@ -33,8 +33,8 @@ def compute(
     """Bring partitions up to date through Dagster, with a progress bar on stderr.
 
     Returns:
-        ``run_id``, ``partitions``, ``stale`` (asset, causes, partitions), ``assets`` (counts)
-        and ``seconds``.
+        ``run_id`` and ``project_run_id``, ``partitions`` and ``project_partitions``, ``stale``
+        (asset, causes, partitions), ``assets`` (counts) and ``seconds``.
     """
     from carbon_assets.orchestration.instance import open_instance
     from carbon_assets.orchestration.reaper import reap
@@ -53,7 +53,9 @@ def _document(done: Refreshed) -> dict[str, Any]:
     causes = Counter((one.asset, one.causes) for one in done.stale)
     return {
         "run_id": done.run_id,
+        "project_run_id": done.project_run_id,
         "partitions": done.partitions,
+        "project_partitions": done.project_partitions,
         "stale": [
             {"asset": asset, "causes": list(why), "partitions": count}
             for (asset, why), count in causes.items()

@@ -13,6 +13,7 @@ COMMANDS = {
     "metrics": ["metrics", "--farm", "north-01", "--vintage", "2023"],
     "status": ["status", "--list"],
     "trace": ["trace", "north-01", "total_carbon_stock", "2023"],
+    "trace_project": ["trace", "north", "total_carbon_stock", "2023"],
     "trace_stratum": [
         "trace",
         "south-02",
