@@ -74,7 +74,7 @@ def test_recorded_rows_cannot_be_changed(
 @pytest.mark.parametrize("role", ROLES)
 def test_state_cannot_be_written_by_hand(filled: tuple[Database, Sample], role: str) -> None:
     values = f"(1, 99, 2020, 1, 1, '\\x{'00' * 32}')"
-    columns = "(asset_id, farm_id, vintage, history_id, inputs_id, fingerprint)"
+    columns = "(asset_id, subject_id, vintage, history_id, inputs_id, fingerprint)"
     state = refusal(
         ROLES[role](filled[0]), f"INSERT INTO partition_state {columns} VALUES {values}"
     )
@@ -229,7 +229,7 @@ def test_history_numbers_and_times_come_from_the_database(
     database, sample = filled
     asset = sample.asset_keys["farm_metrics"]
     values = f"{asset}, {sample.farm}, 2020, {sample.inputs}, '\\x{'07' * 32}', 'test'"
-    columns = "asset_id, farm_id, vintage, inputs_id, fingerprint, cause"
+    columns = "asset_id, subject_id, vintage, inputs_id, fingerprint, cause"
     for column, value in (("id", "1"), ("recorded_at", "'2000-01-01'")):
         statement = (
             f"INSERT INTO partition_history ({columns}, {column}) OVERRIDING SYSTEM VALUE"
