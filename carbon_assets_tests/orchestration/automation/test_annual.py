@@ -75,7 +75,7 @@ def test_a_new_year_is_added_reloaded_and_run_and_nothing_else(
     tick = settled.tick(SENSOR)
     years = {key.partition("|")[2] for keys in tick.computed().values() for key in keys}
     assert years == {"2023"}
-    assert {len(keys) for keys in tick.computed().values()} == {7}
+    assert {len(keys) for keys in tick.computed().values()} == {9}
     assert tick.tags["cause"] == "new_vintage"
     assert settled.tick(SENSOR).requests == []
 
