@@ -53,6 +53,6 @@ def compute_all(database: Database) -> None:
         for vintage in place.vintages
         if (place.key, vintage) != UNCOMPUTED
     ]
-    for node in GRAPH:
-        for _ in materialize(database, world, node.key, keys):
+    for asset in (node.key for node in GRAPH if node.level == "place"):
+        for _ in materialize(database, world, asset, keys):
             pass
