@@ -73,7 +73,12 @@ def _traced(
             do="write `carbon-assets trace FARM METRIC VINTAGE`, `trace PROJECT METRIC VINTAGE`, "
             "`trace metric:ID`, `trace project-metric:ID` or `trace receipt:ID`",
         )
-    which: dict[str, Any] = {"metric": metric, "vintage": vintage, "stratum": stratum, "company": company}
+    which: dict[str, Any] = {
+        "metric": metric,
+        "vintage": vintage,
+        "stratum": stratum,
+        "company": company,
+    }
     if is_project(connection, target, company):
         return trace_project_metric(connection, project=target, **which)
     return trace_metric(connection, place=target, **which)
