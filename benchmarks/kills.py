@@ -42,9 +42,9 @@ from carbon_assets_tests.orchestration.killing import (
 SEED = 20240229
 FULL = Size(cells=1200, farms=100, vintages=10, hectares=40_000.0)
 QUICK = Size(cells=1200, farms=20, vintages=5, hectares=8_000.0)
-CHUNK = 20
-"""Partitions per commit: 50 commits per asset of the full run."""
-PAUSE = 0.4
+CHUNK = 10
+"""Partitions per commit: 100 commits per asset of the full run."""
+PAUSE = 0.3
 """Longest time between the last commit seen and the kill, seconds."""
 
 

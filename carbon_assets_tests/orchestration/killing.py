@@ -69,14 +69,23 @@ class Victim:
 
 def _run(database: Database, home: Path, chunk: int, told: Connection) -> None:
     materializing.CHUNK_PARTITIONS = chunk
+    newest = _newest(database)
 
-    def tell(asset: str, done: int, _total: int) -> None:
-        if done:
+    def tell(asset: str, _done: int, _total: int) -> None:
+        # What an earlier process has committed passes by again, to be told to Dagster.
+        nonlocal newest
+        before, newest = newest, _newest(database)
+        if newest > before:
             told.send(asset)
 
-    store = CarbonStore(database, progress=tell)
     with open_instance(database, home) as instance:
-        bring_up_to_date(store, instance)
+        bring_up_to_date(CarbonStore(database, progress=tell), instance)
+
+
+def _newest(database: Database) -> int:
+    with transaction(database) as connection:
+        query = text("SELECT coalesce(max(id), 0) FROM partition_history")
+        return int(connection.execute(query).scalar_one())
 
 
 @dataclass
@@ -102,14 +111,22 @@ class Ordeal:
     remaining: list[int] = field(default_factory=list)
 
     def suffer(self, kills: int) -> int:
-        """Kill until it has hit this often, or nothing is left to do; return the hits."""
+        """Kill until it has hit this often, or nothing is left to do; return the hits.
+
+        The work that is left is shared out among the kills that are left, so that they lie over
+        the whole run; some come before the first commit of a process.
+        """
         chance = random.Random(self.seed)
+        left = outstanding(self.database)
         hits = 0
-        while hits < kills and (not self.remaining or self.remaining[-1]):
+        while hits < kills and left:
+            pace = left / self.chunk / (kills - hits)
             victim = self._start()
-            # A commit or none: a process that never gets to commit is killed, too.
-            hits += victim.kill_after(chance.choice((0, 1, 2, 2)), chance.uniform(0, self.pause))
-            self.remaining.append(outstanding(self.database))
+            hits += victim.kill_after(
+                int(chance.uniform(0, 2 * pace)), chance.uniform(0, self.pause)
+            )
+            left = outstanding(self.database)
+            self.remaining.append(left)
         return hits
 
     def recover(self) -> int:
