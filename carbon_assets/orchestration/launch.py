@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dagster import (
@@ -73,6 +73,7 @@ class Launcher:
         keys: Collection[AssetKey],
         wanted: Iterable[P],
         work_list: int | None = None,
+        why: Mapping[str, str] | None = None,
     ) -> ExecuteInProcessResult:
         """Run assets over a scattered list of partitions, in one run.
 
@@ -81,6 +82,7 @@ class Launcher:
             wanted: Partitions of that space that the run must cover.
             work_list: Id of the stored list that holds exactly ``wanted``; without it the run
                 works on the whole rectangle around them.
+            why: Further tags, which say in the run list why there is this run.
 
         Raises:
             ValueError: ``wanted`` is empty or names a place or project that Dagster does not
@@ -89,7 +91,7 @@ class Launcher:
         tags = dict(range_tags(self.instance, wanted, listed=work_list is not None))
         if work_list is not None:
             tags[WORK_LIST_TAG] = str(work_list)
-        return self._run(keys, tags)
+        return self._run(keys, tags | dict(why or {}))
 
     def _run(self, keys: Collection[AssetKey], tags: dict[str, str]) -> ExecuteInProcessResult:
         run_id = str(uuid.uuid4())

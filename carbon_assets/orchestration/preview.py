@@ -25,12 +25,14 @@ class Shown:
     """The one number per place that stands for an asset.
 
     Attributes:
+        metric: Farm metric whose trace leads through the asset.
         title: What it is.
         unit: Its unit.
         query: Statement that selects ``place`` and ``value`` of the whole place, for the
             places ``:places`` and the year ``:vintage``.
     """
 
+    metric: str
     title: str
     unit: str
     query: str
@@ -47,18 +49,21 @@ _RECEIPTS = (
 )
 SHOWN = {
     "raster_aggregates/land_cover": Shown(
+        "observed_area",
         "share of the area with data",
         "%",
         "SELECT geometry_id AS place, 100 * valid_area_ha / nullif(covered_area_ha, 0) AS value"
         f"{_RECEIPTS} AND metric_code = 'land_cover_area'",
     ),
     "raster_aggregates/biomass": Shown(
+        "agb_carbon_density",
         "above-ground carbon density",
         "tC/ha",
         f"SELECT geometry_id AS place, value{_RECEIPTS}"
         " AND metric_code = 'agb_carbon_density' AND aggregate_method = 'mean'",
     ),
     FARM_METRICS: Shown(
+        "forest_cover_pct",
         "forest cover",
         "%",
         "SELECT farm_id AS place, value_canonical AS value FROM current_farm_metrics"
@@ -67,6 +72,33 @@ SHOWN = {
     ),
 }
 """By asset key; an asset that is not named here shows no map."""
+
+
+def headlines(
+    database: Database, asset: str, keys: Collection[Key]
+) -> dict[Key, tuple[str, float]]:
+    """Return the number that stands for an asset in each partition, with its label.
+
+    Dagster draws it over the partitions. One without data has no number.
+
+    Args:
+        database: The database.
+        asset: Asset key with slashes.
+        keys: (place, vintage) of partitions that are current.
+    """
+    if asset not in SHOWN:
+        return {}
+    shown, places = SHOWN[asset], sorted({place for place, _ in keys})
+    found: dict[Key, tuple[str, float]] = {}
+    with transaction(database) as connection:
+        for vintage in sorted({vintage for _, vintage in keys}):
+            rows = connection.execute(text(shown.query), {"places": places, "vintage": vintage})
+            found |= {
+                (row.place, vintage): (shown.label, round(row.value, 2))
+                for row in rows
+                if row.value is not None
+            }
+    return found
 
 
 def asset_summary(

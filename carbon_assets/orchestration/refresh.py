@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult, IntMetadataValue
 
 from carbon_assets.errors import CarbonAssetsError, ProvenanceError
+from carbon_assets.orchestration.automation.requests import TAG_PREFIX, shortened
 from carbon_assets.orchestration.build import build_definitions
 from carbon_assets.orchestration.event_storage import latest_versions
 from carbon_assets.orchestration.launch import Launcher
@@ -33,6 +34,9 @@ from carbon_assets.provenance.plan import Key
 from carbon_assets.provenance.status import StalePartition, stale_partitions
 from carbon_assets.provenance.world import CompanyWorld, Place, load_companies
 from carbon_assets.store.engines import transaction
+
+NAMED_OBJECTS = 5
+"""Up to this number places and projects are named in a tag; more are counted."""
 
 Choice = Callable[[Place, int], bool]
 """Whether a run shall look at a place and vintage."""
@@ -115,7 +119,8 @@ def _refresh_places(
         return Refreshed()
     wanted = [PlaceVintage(places[place].partition_key, vintage) for place, vintage in keys]
     number = store.save_work_list("command line", keys)
-    result = launcher.run_partitions(list(_run_keys(assets)), wanted, work_list=number)
+    why = _why(company, stale, {places[place].key for place, _ in keys})
+    result = launcher.run_partitions(list(_run_keys(assets)), wanted, number, why)
     _require_success(store, result.success, result)
     return Refreshed(
         run_id=result.run_id, stale=tuple(stale), partitions=len(keys), totals=_totals(result)
@@ -141,7 +146,8 @@ def _refresh_projects(
     wanted = [ProjectVintage(projects[one].partition_key, vintage) for one, vintage in keys]
     number = store.save_work_list("command line", keys, level="project")
     run_keys = [AssetKey(asset.split("/")) for asset in assets]
-    result = launcher.run_partitions(run_keys, wanted, work_list=number)
+    why = _why(company, stale, {projects[one].key for one, _ in keys})
+    result = launcher.run_partitions(run_keys, wanted, number, why)
     _require_success(store, result.success, result)
     return replace(
         before,
@@ -151,6 +157,20 @@ def _refresh_projects(
         project_partitions=len(keys),
         totals=before.totals | _totals(result),
     )
+
+
+def _why(
+    company: str | None, stale: Iterable[StalePartition], objects: Collection[str]
+) -> dict[str, str]:
+    """Tags that say in the run list why there is this run."""
+    causes = {cause for one in stale for cause in one.causes} or {"not announced"}
+    named = (
+        shortened(sorted(objects)) if len(objects) <= NAMED_OBJECTS else f"{len(objects)} places"
+    )
+    tags = {"cause": shortened(sorted(causes)), "object": named, "started_by": "command line"}
+    if company is not None:
+        tags["company"] = company
+    return {TAG_PREFIX + name: value for name, value in tags.items()}
 
 
 def _chosen_projects(worlds: Iterable[CompanyWorld], choose: Choice | None) -> set[Key]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import func, select
+from dagster import DagsterRun
+from sqlalchemy import func, select, text
 
 from carbon_assets.errors import CarbonAssetsError
+from carbon_assets.orchestration.event_storage import WORK_LIST_TAG
 from carbon_assets.orchestration.partitions import PlaceVintage, ProjectVintage
 from carbon_assets.provenance.graph import Level
 from carbon_assets.provenance.materialize import Compute
@@ -24,6 +26,15 @@ Progress = Callable[[str, int, int], None]
 
 def _silent(_asset: str, _done: int, _total: int) -> None:
     pass
+
+
+_ON_LIST = text(
+    "SELECT c.key FROM companies AS c WHERE EXISTS (SELECT FROM work_lists AS w"
+    " JOIN work_list_items AS i ON i.work_list_id = w.id"
+    " LEFT JOIN farms AS f ON w.level = 'place' AND f.id = i.subject_id"
+    " LEFT JOIN projects AS p ON w.level = 'project' AND p.id = i.subject_id"
+    " WHERE w.id = :number AND c.id IN (f.company_id, p.company_id)) ORDER BY c.id"
+)
 
 
 @dataclass
@@ -49,28 +60,31 @@ class CarbonStore:
             self.database = open_database()
         return self.database
 
-    def companies(self, run_id: str | None = None) -> list[CompanyWorld]:
-        """Every company as it stands now, or as a run has found it.
+    def companies(self, run: DagsterRun) -> list[CompanyWorld]:
+        """The companies that a run is about, as it has found them.
 
         All assets of a run work on one view: loaded once, and what one computes from is what
         the next derives from. A raster that changes meanwhile is refused before anything is
-        committed (:func:`carbon_assets.intake.files.require_unchanged`).
+        committed (:func:`carbon_assets.intake.files.require_unchanged`). A run with a work list
+        loads the companies on it alone: a raster that another company misses is not its concern.
 
         Args:
-            run_id: Dagster run; without it the view is loaded anew.
+            run: Dagster run.
 
         Raises:
             RasterError: As :func:`carbon_assets.provenance.world.load_companies`.
         """
-        if run_id is None:
-            return self._load()
-        if self._view is None or self._view[0] != run_id:
-            self._view = run_id, self._load()
+        if self._view is None or self._view[0] != run.run_id:
+            number = run.tags.get(WORK_LIST_TAG)
+            self._view = run.run_id, self._load(None if number is None else int(number))
         return self._view[1]
 
-    def _load(self) -> list[CompanyWorld]:
+    def _load(self, work_list: int | None) -> list[CompanyWorld]:
         with transaction(self.opened()) as connection:
-            return load_companies(connection)
+            if work_list is None:
+                return load_companies(connection)
+            keys = connection.execute(_ON_LIST, {"number": work_list}).scalars().all()
+            return [world for key in keys for world in load_companies(connection, key)]
 
     def vintages(self) -> list[int]:
         """Calendar years that some project asks for, in order."""

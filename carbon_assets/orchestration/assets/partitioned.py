@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from carbon_assets.orchestration.events import (
     wanted_projects,
 )
 from carbon_assets.orchestration.fresh_check import fresh_result
-from carbon_assets.orchestration.preview import asset_summary
+from carbon_assets.orchestration.preview import SHOWN, asset_summary, headlines
 from carbon_assets.orchestration.project_preview import project_summary
 from carbon_assets.orchestration.row_check import check_result
 from carbon_assets.orchestration.store import (
@@ -34,6 +35,9 @@ from carbon_assets.provenance.rows import current_fingerprints
 from carbon_assets.provenance.world import CompanyWorld, Place, ProjectSpace
 from carbon_assets.store.engines import transaction
 
+TRACED = "total_area"
+"""Metric that every place and project has."""
+
 Subject = Place | ProjectSpace
 Yielded = Iterator[
     dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult | dg.MaterializeResult[Any]
@@ -49,15 +53,17 @@ def bring_up_to_date(
     gone, or whose vintage its project does not have, is passed over.
     """
     with explained(store):
-        companies = store.companies(context.run.run_id)
+        companies = store.companies(context.run)
         subjects, wanted = _wanted(context, store, companies, asset)
         events = PartitionEvents(context, wanted.values(), upstreams)
         done: list[Outcome] = []
         for chunk in _chunks(context, store, companies, asset, wanted):
             marks = _fingerprints(store, asset, chunk)
+            numbers = headlines(store.opened(), asset, marks)
             for one in chunk:
                 key = one.subject_id, one.vintage
-                facts = _facts(subjects[one.subject_id], one)
+                facts = _facts(asset, subjects[one.subject_id], one)
+                facts |= dict([numbers[key]]) if key in numbers else {}
                 yield events.materialization(wanted[key], as_text(marks[key]), facts)
             done += chunk
         yield events.finished(_totals(done))
@@ -123,15 +129,19 @@ def _fingerprints(store: CarbonStore, asset: str, done: Sequence[Outcome]) -> di
         return current_fingerprints(connection, asset, keys)
 
 
-def _facts(subject: Subject, outcome: Outcome) -> dict[str, Any]:
+def _facts(asset: str, subject: Subject, outcome: Outcome) -> dict[str, Any]:
     facts: dict[str, Any] = {"project": subject.name}
+    metric = TRACED
     if isinstance(subject, Place):
         facts = {"place": f"{subject.name} ({subject.kind})"}
+        metric = SHOWN[asset].metric if asset in SHOWN else TRACED
     facts["action"] = outcome.action
     if outcome.causes:
         facts["cause"] = ", ".join(outcome.causes)
     if outcome.rows:
         facts["dagster/partition_row_count"] = outcome.rows
+    words = ("carbon-assets", "trace", subject.key, metric, str(outcome.vintage))
+    facts["follow it"] = shlex.join(words)
     return facts
 
 

@@ -40,7 +40,7 @@ def place_geometries_asset() -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, store: dg.ResourceParam[CarbonStore]
     ) -> Yielded:
         with explained(store):
-            places = places_by_partition(store.companies(context.run.run_id))
+            places = places_by_partition(store.companies(context.run))
             keys = [key for key in context.partition_keys if key in places]
             events = PartitionEvents(context, keys)
             for key in keys:

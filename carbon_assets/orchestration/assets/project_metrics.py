@@ -74,14 +74,14 @@ def project_metrics_asset(partitions: dg.MultiPartitionsDefinition) -> dg.Assets
     def project_metrics(
         context: dg.AssetExecutionContext, store: dg.ResourceParam[CarbonStore]
     ) -> Yielded:
-        yield from bring_up_to_date(context, store, ASSET, [_farms(store, context.run.run_id)])
+        yield from bring_up_to_date(context, store, ASSET, [_farms(store, context.run)])
 
     return project_metrics
 
 
-def _farms(store: CarbonStore, run_id: str) -> Upstream:
+def _farms(store: CarbonStore, run: dg.DagsterRun) -> Upstream:
     """The farm metrics of a project's members, as they stand when the step starts."""
-    companies = store.companies(run_id)
+    companies = store.companies(run)
     members = {
         key: [farm.partition_key for one in companies for farm in one.members(project.id)]
         for key, project in projects_by_partition(companies).items()

@@ -4,10 +4,12 @@ Annotations are not postponed: Dagster reads that of ``context`` as it stands.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from typing import cast
 
 import dagster as dg
+from sqlalchemy import func, select
 
 from carbon_assets.intake.sources import manifest_hash
 from carbon_assets.orchestration.assets.failures import explained
@@ -21,7 +23,8 @@ from carbon_assets.orchestration.names import (
 )
 from carbon_assets.orchestration.store import CarbonStore
 from carbon_assets.provenance.world import CompanyWorld
-from carbon_assets.rasters.registered import RegisteredSource
+from carbon_assets.store.engines import transaction
+from carbon_assets.store.models import Company, RasterDataSource, SourceBinding
 
 
 def raster_sources_asset() -> dg.AssetsDefinition:
@@ -36,9 +39,10 @@ def raster_sources_asset() -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, store: dg.ResourceParam[CarbonStore]
     ) -> Iterator[dg.ObserveResult]:
         with explained(store):
-            companies = store.companies(context.run.run_id)
+            bindings = [*_read(store.companies(context.run))]
+            bindings += _not_read(store, {one.company for one in bindings})
         for key in sorted(context.selected_asset_keys):
-            yield observation(key.path[-1], companies)
+            yield observation(key.path[-1], bindings)
 
     return cast(dg.AssetsDefinition, raster_sources)
 
@@ -57,34 +61,90 @@ def _spec(family: str, title: str) -> dg.AssetSpec:
     )
 
 
-def observation(family: str, companies: Iterable[CompanyWorld]) -> dg.ObserveResult:
+@dataclass(frozen=True)
+class Binding:
+    """A source version that feeds something of a company.
+
+    Attributes:
+        company: Key of the company.
+        slot: What it feeds.
+        family: Source family.
+        source: Key and version.
+        quantity: What its cells hold.
+        licence: Terms of use.
+        manifest: Hash over the contents of its files.
+        files: Number of its files; None where this run did not look.
+    """
+
+    company: str
+    slot: str
+    family: str
+    source: str
+    quantity: str
+    licence: str
+    manifest: str
+    files: int | None
+
+    def as_row(self) -> dict[str, str | int | None]:
+        """What the table of the observation shows."""
+        return {
+            "company": self.company,
+            "feeds": self.slot,
+            "source": self.source,
+            "quantity": self.quantity,
+            "files": self.files,
+            "manifest": self.manifest[:19],
+            "licence": self.licence,
+        }
+
+
+def _read(companies: Iterable[CompanyWorld]) -> Iterator[Binding]:
+    for company in companies:
+        for slot, source in company.sources.items():
+            version, manifest = source.version, manifest_hash(source.files)
+            facts = (version.family, version.label, version.quantity, version.licence)
+            yield Binding(company.key, slot, *facts, manifest, len(source.files))
+
+
+def _not_read(store: CarbonStore, companies: Collection[str]) -> Iterator[Binding]:
+    """Bindings of the companies that the run is not about, as they were last registered."""
+    query = (
+        select(
+            Company.key,
+            SourceBinding.slot,
+            RasterDataSource.family,
+            func.concat(RasterDataSource.key, " ", RasterDataSource.version),
+            RasterDataSource.quantity_kind,
+            RasterDataSource.licence,
+            SourceBinding.manifest_hash,
+        )
+        .join(Company, Company.id == SourceBinding.company_id)
+        .join(RasterDataSource, RasterDataSource.id == SourceBinding.raster_source_id)
+        .where(Company.key.not_in(companies))
+    )
+    with transaction(store.opened()) as connection:
+        for row in connection.execute(query):
+            yield Binding(*row, files=None)
+
+
+def observation(family: str, bindings: Iterable[Binding]) -> dg.ObserveResult:
     """Observe one family: what is registered for it, over all companies."""
     known = set(packaged_families())
-    bound = [
-        (company.key, slot, source)
-        for company in companies
-        for slot, source in company.sources.items()
-        if (source.version.family if source.version.family in known else OWN_SOURCES) == family
-    ]
-    lines = sorted(f"{company} {slot} {manifest_hash(s.files)}" for company, slot, s in bound)
+    bound = sorted(
+        (one for one in bindings if _shown_as(one.family, known) == family),
+        key=lambda one: (one.company, one.slot),
+    )
+    lines = sorted(f"{one.company} {one.slot} {one.manifest}" for one in bound)
     version = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     return dg.ObserveResult(
         asset_key=source_key(family),
         data_version=dg.DataVersion(f"sha256:{version}"),
         metadata={
-            "registered files": sum(len(source.files) for _, _, source in bound),
-            "registered": table_metadata([_row(*one) for one in bound]),
+            "bound": len(bound),
+            "registered": table_metadata([one.as_row() for one in bound]),
         },
     )
 
 
-def _row(company: str, slot: str, source: RegisteredSource) -> dict[str, str | int]:
-    return {
-        "company": company,
-        "feeds": slot,
-        "source": source.version.label,
-        "quantity": source.version.quantity,
-        "files": len(source.files),
-        "manifest": manifest_hash(source.files)[:19],
-        "licence": source.version.licence,
-    }
+def _shown_as(family: str, known: Collection[str]) -> str:
+    return family if family in known else OWN_SOURCES

@@ -31,6 +31,7 @@ PLACES_JOB = "stale_partitions"
 PROJECTS_JOB = "stale_project_partitions"
 MARTS_JOB = "outdated_marts"
 SHOWN_CHARACTERS = 120
+BRIEF_HASH = len("sha256:") + 12
 TAG_PREFIX = "carbon_assets/"
 
 
@@ -175,8 +176,8 @@ def why(group: Sequence[Decision]) -> dict[str, str]:
         "cause": first.cause,
         "object": shortened(dict.fromkeys(one.object for one in group)),
         "company": first.company,
-        "old_version": _common(one.old_version for one in group),
-        "new_version": _common(one.new_version for one in group),
+        "old_version": _brief(_common(one.old_version for one in group)),
+        "new_version": _brief(_common(one.new_version for one in group)),
     }
     return {TAG_PREFIX + name: value for name, value in tags.items() if value}
 
@@ -184,6 +185,11 @@ def why(group: Sequence[Decision]) -> dict[str, str]:
 def _common(values: Iterable[str | None]) -> str | None:
     found = set(values)
     return found.pop() if len(found) == 1 else None
+
+
+def _brief(version: str | None) -> str | None:
+    """A hash as far as it fits the run list; ``automation_decisions`` holds all of it."""
+    return version[:BRIEF_HASH] if version and version.startswith("sha256:") else version
 
 
 def shortened(words: Iterable[str]) -> str:

@@ -64,7 +64,9 @@ def test_an_edit_runs_its_partitions_and_nothing_beside_them(settled: Daemon) ->
         " WHERE f.partition_key = :key ORDER BY v.version",
         key=place,
     )
-    assert (tick.tags["old_version"], tick.tags["new_version"]) == (old[0], new[0])
+    assert old[0].startswith(tick.tags["old_version"])
+    assert new[0].startswith(tick.tags["new_version"])
+    assert len(tick.tags["new_version"]) >= 19
     assert settled.tick(SENSOR).requests == []
     assert settled.land.stale(PLACES, [place]) == []
     for key in CHAIN:

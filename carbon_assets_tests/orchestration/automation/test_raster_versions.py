@@ -9,6 +9,8 @@ import pytest
 
 from carbon_assets.demo.landscape import write_landscape
 from carbon_assets.portfolio import import_portfolio
+from carbon_assets.provenance.world import load_companies
+from carbon_assets.store.engines import transaction
 from carbon_assets_tests.orchestration.automation.daemon import Daemon
 
 SENSOR = "raster_versions"
@@ -49,7 +51,8 @@ def test_one_year_of_a_yearly_source_is_that_year(settled: Daemon) -> None:
 def test_a_change_that_a_run_registered_first_is_not_missed(settled: Daemon) -> None:
     folder = rasters(settled)
     shutil.copy(folder / "brazil_coverage_2020.tif", folder / "brazil_coverage_2021.tif")
-    settled.land.store.companies()
+    with transaction(settled.land.database) as connection:
+        load_companies(connection)
     assert settled.tick(SENSOR).requests != []
 
 
