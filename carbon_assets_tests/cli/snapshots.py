@@ -27,6 +27,7 @@ VARYING = {
     "libraries",
     "manifest_hash",
     "numerics",
+    "project_run_id",
     "run_id",
     "seconds",
     "size_bytes",
