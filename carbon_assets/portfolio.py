@@ -143,8 +143,14 @@ class Portfolio(_Section):
         unknown = sorted(given.keys() - set(SLOTS))
         if unknown:
             raise ValueError(f"unknown {', '.join(unknown)}; known: {', '.join(SLOTS)}")
-        if "land_cover" not in given:
-            raise ValueError("land_cover is required: it gives the strata of every receipt")
+        served = {
+            slot for runner in RUNNERS if given.keys() >= set(runner.slots) for slot in runner.slots
+        }
+        if idle := sorted(given.keys() - served):
+            (runner,) = (one for one in RUNNERS if one.value_slot == idle[0])
+            raise ValueError(f"{idle[0]} needs {', '.join(runner.slots[1:])} beside it")
+        if not given:
+            raise ValueError("give at least one source")
         return given
 
     @model_validator(mode="after")

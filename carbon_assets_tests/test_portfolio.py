@@ -59,7 +59,12 @@ def test_vintages_are_a_range_a_year_or_a_list(files: Files, written: Any, years
         ({"vintages": [1870]}, "vintages", "1985"),
         ({"vintage": 2016}, "vintage", ""),
         ({"company": {"key": "a b", "name": "A"}}, "company.key", ""),
-        ({"sources": {}}, "sources", "land_cover is required"),
+        ({"sources": {}}, "sources", "give at least one source"),
+        (
+            {"sources": {"biomass": {"source": "hgb", "version": "2010"}}},
+            "sources",
+            "biomass needs land_cover beside it",
+        ),
         (
             {"sources": {"landcover": {"source": "x", "version": "1"}}},
             "sources",

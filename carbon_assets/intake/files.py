@@ -23,7 +23,7 @@ from carbon_assets.rasters.reader import RasterFile
 from carbon_assets.rasters.remote.refusals import changed
 from carbon_assets.rasters.remote.transfer import Progress, fetch, stamp_of, stamps_of
 from carbon_assets.reference.catalogue import Band, SourceVersion
-from carbon_assets.reference.legend import load_legend
+from carbon_assets.reference.change_legend import legend_of
 from carbon_assets.store.models import RasterAsset
 
 
@@ -140,7 +140,7 @@ def inspect_file(
         RasterError: As :func:`current_file`.
     """
     require_address(href)
-    legend = load_legend(version.legend) if version.legend else None
+    legend = legend_of(version)
     with (
         _at_hand(href, content) as (copy, size_bytes),
         gdal_session(),

@@ -8,6 +8,7 @@ from typing import get_args
 from carbon_assets.errors import ProvenanceError
 from carbon_assets.metrics.building import Derived, build
 from carbon_assets.metrics.carbon import POOL_RULES, TOTAL_RULES, ReceiptKey, carbon_metrics
+from carbon_assets.metrics.change import CHANGE_AREAS, change_metrics
 from carbon_assets.metrics.land_cover import CLASS_HISTOGRAM, EXTENT_RULES, land_cover_metrics
 from carbon_assets.metrics.model import Metric, ReceiptRow, stratum_key
 from carbon_assets.metrics.settings import MetricSettings
@@ -18,6 +19,7 @@ DERIVED_CODES = frozenset(
     {
         *(rule.code for rule in (*EXTENT_RULES, *POOL_RULES, *TOTAL_RULES)),
         *(f"{group}_area" for group in get_args(Group)),
+        *CHANGE_AREAS,
         "class_area",
         "forest_cover",
         "forest_cover_pct",
@@ -27,7 +29,7 @@ DERIVED_CODES = frozenset(
 
 
 def derive_metrics(
-    receipts: Sequence[ReceiptRow], *, legend: Legend, settings: MetricSettings
+    receipts: Sequence[ReceiptRow], *, legend: Legend | None, settings: MetricSettings
 ) -> list[Metric]:
     """Derive the metrics of one place and vintage, in an order of their own.
 
@@ -37,7 +39,7 @@ def derive_metrics(
     Args:
         receipts: The current receipts of the place and vintage, in any order. Those that no
             rule uses, such as standard deviations, are passed over.
-        legend: Legend of the class map behind the histogram.
+        legend: Legend of the class map behind the histogram; None without such a map.
         settings: The project's forest definition and threshold.
 
     Raises:
@@ -47,9 +49,10 @@ def derive_metrics(
     """
     by_key = _by_key(receipts)
     derived: list[Derived] = []
-    if LAND_COVER_KEY in by_key:
+    if LAND_COVER_KEY in by_key and legend is not None:
         derived += land_cover_metrics(by_key[LAND_COVER_KEY], legend, settings)
     derived += carbon_metrics(by_key)
+    derived += change_metrics(by_key)
     return [build(one, settings) for one in derived]
 
 

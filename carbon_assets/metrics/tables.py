@@ -162,7 +162,7 @@ BIOMASS_RECEIPTS = pa.DataFrameSchema(
         )
     ],
     name="biomass_receipts",
-    description="Densities and stocks per place, vintage and stratum",
+    description="Densities, stocks and areas per place, vintage and stratum",
 )
 
 FARM_METRICS = pa.DataFrameSchema(

@@ -62,6 +62,18 @@ SHOWN = {
         f"SELECT geometry_id AS place, value{_RECEIPTS}"
         " AND metric_code = 'agb_carbon_density' AND aggregate_method = 'mean'",
     ),
+    "raster_aggregates/deforestation": Shown(
+        "deforestation_area",
+        "deforested in the year",
+        "ha",
+        f"SELECT geometry_id AS place, value{_RECEIPTS} AND metric_code = 'deforestation_area'",
+    ),
+    "raster_aggregates/fire": Shown(
+        "burned_area",
+        "burned in the year",
+        "ha",
+        f"SELECT geometry_id AS place, value{_RECEIPTS} AND metric_code = 'burned_area'",
+    ),
     FARM_METRICS: Shown(
         "forest_cover_pct",
         "forest cover",

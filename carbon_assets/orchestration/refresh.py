@@ -120,7 +120,8 @@ def _refresh_places(
     wanted = [PlaceVintage(places[place].partition_key, vintage) for place, vintage in keys]
     number = store.save_work_list("command line", keys)
     why = _why(company, stale, {places[place].key for place, _ in keys})
-    result = launcher.run_partitions(list(_run_keys(assets)), wanted, number, why)
+    computed = [one for one in assets if any(world.computes(one) for world in worlds)]
+    result = launcher.run_partitions(list(_run_keys(computed)), wanted, number, why)
     _require_success(store, result.success, result)
     return Refreshed(
         run_id=result.run_id, stale=tuple(stale), partitions=len(keys), totals=_totals(result)

@@ -160,7 +160,7 @@ def _of_place(world: CompanyWorld, place: Place, node: Node, vintage: int) -> di
         return {
             "vintage": vintage,
             "rasters": {},
-            "reference": {"legend": as_document(land_cover_legend(world)), "units": _units()},
+            "reference": {"legend": _legend(world), "units": _units()},
             "parameters": place.metrics.as_document(),
             "code": code_hash(DERIVE),
             "numerics": None,
@@ -184,6 +184,11 @@ def _of_project(project: ProjectSpace, members: dict[str, Any], vintage: int) ->
         "code": code_hash(SUM_UP),
         "numerics": None,
     }
+
+
+def _legend(world: CompanyWorld) -> dict[str, Any] | None:
+    legend = land_cover_legend(world)
+    return None if legend is None else as_document(legend)
 
 
 def _units() -> dict[str, str]:

@@ -35,6 +35,7 @@ def libraries() -> dict[str, str]:
     import numpy
     import pyproj
     import rasterio
+    import scipy
     import shapely
 
     return {
@@ -42,6 +43,7 @@ def libraries() -> dict[str, str]:
         "geos": shapely.geos_version_string,
         "numpy": numpy.__version__,
         "proj": pyproj.proj_version_str,
+        "scipy": scipy.__version__,
     }
 
 

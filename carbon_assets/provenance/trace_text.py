@@ -73,7 +73,9 @@ def _receipt(document: Document) -> Iterator[str]:
         f"= {_number(receipt['value'])} {receipt['unit']}{_not_current(receipt)}"
     )
     yield f"  source       {source['title']} ({source['key']} {source['version']})"
-    if source["epoch"] is not None:
+    if "period" in receipt["context"]:
+        yield f"  period       {' to '.join(receipt['context']['period'])}"
+    elif source["epoch"] is not None:
         yield f"  epoch        one map of {source['epoch']} answers for {receipt['vintage']}"
     for raster in document["rasters"]:
         yield f"  {raster['role']:<12} {raster['href']} (band {raster['band']})"

@@ -13,7 +13,7 @@ from carbon_assets.intake.sources import Binding, bound_sources, register
 from carbon_assets.metrics.settings import MetricSettings
 from carbon_assets.provenance.graph import FARM_METRICS, PROJECT_METRICS
 from carbon_assets.rasters.registered import Bounds, RegisteredSource
-from carbon_assets.reference.legend import load_legend
+from carbon_assets.reference.legend import Legend, load_legend
 from carbon_assets.runners.all_runners import RUNNERS
 from carbon_assets.runners.bound import BoundRunner
 from carbon_assets.runners.compute import PlaceTask
@@ -112,7 +112,7 @@ class CompanyWorld:
     def computes(self, asset: str) -> bool:
         """Whether the sources that an asset needs are bound."""
         derived = asset in (FARM_METRICS, PROJECT_METRICS)
-        return asset in self.runners or (derived and "land_cover" in self.sources)
+        return asset in self.runners or (derived and bool(self.runners))
 
     def members(self, project_id: int) -> tuple[Place, ...]:
         """Active farms of a project, by key; places of other kinds do not belong to its land."""
@@ -326,7 +326,7 @@ def _project(company_id: int, row: Any) -> ProjectSpace:
     )
 
 
-def land_cover_legend(world: CompanyWorld) -> Any:
+def land_cover_legend(world: CompanyWorld) -> Legend | None:
     """Legend of the company's land cover map, or None if none is bound."""
     source = world.sources.get("land_cover")
     return load_legend(source.version.legend) if source and source.version.legend else None

@@ -14,6 +14,7 @@ from carbon_assets.rasters.reader import raise_unknown
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
+    from carbon_assets.reference.change_legend import ChangeLegend
     from carbon_assets.reference.legend import Legend
 
 FULL_CHECK_BYTES = 64 * 1024 * 1024
@@ -26,7 +27,7 @@ def check_integrity(
     index: int,
     href: str,
     size_bytes: int,
-    legend: Legend | None,
+    legend: Legend | ChangeLegend | None,
     nodata: Iterable[float] = (),
 ) -> None:
     """Check a raster as far as its size allows.
@@ -70,7 +71,7 @@ def _check_pixels(
     dataset: DatasetReader,
     index: int,
     href: str,
-    legend: Legend | None,
+    legend: Legend | ChangeLegend | None,
     nodata: set[float | None],
 ) -> None:
     from rasterio.errors import RasterioError

@@ -10,8 +10,10 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from carbon_assets.errors import CatalogueError
+from carbon_assets.reference.legend import Legend, load_legend
 from carbon_assets.reference.packaged import find_table
 from carbon_assets.reference.rows import Frozen, Row, load_rows
+from carbon_assets.reference.source_models import SourceVersion
 
 Event = Literal["none", "deforestation", "late_detection", "fire", "not_observed"]
 """What happened to a cell. ``late_detection``: cleared in an earlier year, seen in this one."""
@@ -99,6 +101,18 @@ def load_change_legend(name: str) -> ChangeLegend:
     """
     path = find_table("changes", name, code="LEGEND_UNKNOWN")
     return _read(path) if name.endswith(".csv") else _packaged(path)
+
+
+def legend_of(version: SourceVersion) -> Legend | ChangeLegend | None:
+    """Return the legend of a source version, of whichever kind it has; None if it has none.
+
+    Raises:
+        CatalogueError: As :func:`load_change_legend`.
+    """
+    if version.legend is None:
+        return None
+    is_change = version.quantity == "change_map"
+    return load_change_legend(version.legend) if is_change else load_legend(version.legend)
 
 
 def _read(path: Path) -> ChangeLegend:

@@ -72,6 +72,14 @@ class BoundRunner:
                 f"runner {self.runner.name} cannot use {source.label}, a {source.quantity}",
                 do=f"bind a source of kind {' or '.join(sorted(self.runner.accepts))}",
             )
+        known = {event for event, _ in self.changes.events} if self.changes else set()
+        if self.runner.events and not known & self.runner.events:
+            raise CatalogueError(
+                "SOURCE_UNFIT",
+                f"legend {source.legend} of {source.label} knows no event of runner "
+                f"{self.runner.name}: {', '.join(sorted(self.runner.events))}",
+                do="bind a map of that kind of change",
+            )
 
     @property
     def value_source(self) -> RegisteredSource:

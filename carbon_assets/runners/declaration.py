@@ -108,6 +108,8 @@ class Runner:
         accepts: Quantity kinds that the value source may have.
         strata_slot: The class map whose strata slice the receipts, or None.
         strata_axis: Axis of the stratum taxonomy, e.g. ``forest_type``.
+        events: Events, one of which the legend of a map of change must know; none for other
+            sources.
         histogram_metric: Metric code of the class histogram, for a class map.
         quantities: What is computed per cell, given the source and the place's setting.
         reference: Reference rows that a setting uses, for the fingerprint.
@@ -123,6 +125,7 @@ class Runner:
     module: str
     strata_slot: str | None = None
     strata_axis: Axis | None = None
+    events: frozenset[Event] = frozenset()
     histogram_metric: str | None = None
     quantities: Callable[[SourceVersion, Setting], tuple[Quantity, ...]] = lambda _s, _p: ()
     reference: Callable[[SourceVersion, Setting], dict[str, Any]] = lambda _s, _p: {}

@@ -46,6 +46,7 @@ DEFORESTATION = Runner(
     ),
     value_slot="deforestation",
     accepts=frozenset({"change_map"}),
+    events=frozenset({"deforestation", "late_detection"}),
     quantities=_quantities,
     module=__name__,
 )

@@ -21,6 +21,7 @@ FIRE = Runner(
     ),
     value_slot="fire",
     accepts=frozenset({"change_map"}),
+    events=frozenset({"fire"}),
     quantities=_quantities,
     module=__name__,
 )

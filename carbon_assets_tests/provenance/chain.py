@@ -21,7 +21,8 @@ from carbon_assets.provenance.world import CompanyWorld, load_companies
 from carbon_assets.store.database import Database
 from carbon_assets.store.engines import transaction
 
-LAND_COVER, BIOMASS, METRICS = (node.key for node in GRAPH if node.key in PLACE_ASSETS)
+LAND_COVER, BIOMASS = "raster_aggregates/land_cover", "raster_aggregates/biomass"
+METRICS = "farm_metrics"
 VINTAGES = range(2014, 2024)
 
 

@@ -137,6 +137,17 @@ def test_burned_area(tmp_path: Path) -> None:
         assert "period" not in burned.context
 
 
+def test_a_map_of_another_change_is_refused(tmp_path: Path) -> None:
+    fire, prodes = (
+        load_catalogue().get(*name)
+        for name in (("mapbiomas-fire", "col-3"), ("prodes", "brazil-2023"))
+    )
+    for runner, entry, year in ((FIRE, prodes, 2023), (DEFORESTATION, fire, 2020)):
+        with pytest.raises(CatalogueError) as raised:
+            bind(runner, entry, tmp_path, {year: drawn([0, 1])})
+        assert raised.value.code == "SOURCE_UNFIT"
+
+
 def test_nothing_but_cloud_is_not_zero(tmp_path: Path) -> None:
     entry = load_catalogue().get("prodes", "regional-2021")
     bound = bind(DEFORESTATION, entry, tmp_path, {2021: drawn([32])})
