@@ -35,7 +35,7 @@ from carbon_assets.orchestration.instance import open_instance
 from carbon_assets.orchestration.refresh import bring_up_to_date
 from carbon_assets.orchestration.store import CarbonStore
 from carbon_assets.portfolio import import_portfolio
-from carbon_assets.provenance.graph import PLACE_ASSETS
+from carbon_assets.provenance.graph import FARM_METRICS
 from carbon_assets.store.database import Database, open_database
 from carbon_assets.store.engines import dispose_engines, transaction
 from carbon_assets.store.server import stop_server
@@ -43,6 +43,7 @@ from carbon_assets.store.server import stop_server
 FULL = Size(cells=2000, farms=200, vintages=10, hectares=150_000.0)
 QUICK = Size(cells=2000, farms=20, vintages=3, hectares=15_000.0)
 SENSOR = "geometry_edits"
+ASSETS = ("raster_aggregates/land_cover", "raster_aggregates/biomass", FARM_METRICS)
 PATIENCE_S = 300.0
 LOOK_S = 0.05
 
@@ -71,14 +72,14 @@ class State:
             " WHERE a.key = ANY(:assets)"
         )
         with transaction(database) as connection:
-            rows = connection.execute(query, {"assets": sorted(PLACE_ASSETS)}).all()
+            rows = connection.execute(query, {"assets": sorted(ASSETS)}).all()
             last = connection.execute(text("SELECT max(id) FROM partition_history"))
             history = int(last.scalar_one() or 0)
         marks = {(row.asset, row.place, row.vintage): row.mark for row in rows}
         keys = {f"{place}|{vintage}" for _, place, vintage in marks}
         events = {
             (asset, key): version.storage_id
-            for asset in PLACE_ASSETS
+            for asset in ASSETS
             for key, version in latest_versions(instance, AssetKey(asset.split("/")), keys).items()
         }
         return cls(marks, events, history)
@@ -101,7 +102,7 @@ def committed(database: Database, after: int, expected: int) -> bool:
         " WHERE h.id > :after AND a.key = ANY(:assets)"
     )
     with transaction(database) as connection:
-        values = {"after": after, "assets": sorted(PLACE_ASSETS)}
+        values = {"after": after, "assets": sorted(ASSETS)}
         return int(connection.execute(query, values).scalar_one()) >= expected
 
 
@@ -138,7 +139,7 @@ def measure(
     edited = time.time()
     import_portfolio(database, portfolio)
     imported = time.time()
-    expected = len(PLACE_ASSETS) * size.vintages
+    expected = len(ASSETS) * size.vintages
     wait_for("the farm's metrics", lambda: committed(database, before.history, expected))
     done = time.time()
     tick = wait_for("the tick", lambda: tick_of(instance, edited))

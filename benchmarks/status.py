@@ -201,7 +201,7 @@ def real(database: Database, home: Path, farms: int, repeats: int) -> dict[str, 
     world = multiplied(database, home, farms)
     found: dict[str, Any] = {}
     start = time.perf_counter()
-    for node in GRAPH:
+    for node in (one for one in GRAPH if world.computes(one.key)):
         with transaction(database) as connection:
             subjects = world.places if node.level == "place" else world.projects
             keys = [(i, vintage) for i, one in subjects.items() for vintage in one.vintages]

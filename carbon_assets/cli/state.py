@@ -61,11 +61,11 @@ def _document(company: str | None, *, with_list: bool) -> dict[str, Any]:
 
 
 def _expected(expectation: Expectation) -> dict[str, int]:
-    """Partitions that should exist, per asset in the order of the graph."""
+    """Partitions that should exist, per asset that has any, in the order of the graph."""
     from carbon_assets.provenance.graph import GRAPH
 
     counts = expectation.partitions()
-    return {node.key: counts.get(node.key, 0) for node in GRAPH}
+    return {node.key: counts[node.key] for node in GRAPH if counts.get(node.key)}
 
 
 def _asset(key: str, expected: int, stale: Iterable[StalePartition]) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def materialize(
     Args:
         database: The database.
         world: The company that the places or projects belong to.
-        asset: Asset key.
+        asset: Asset key; one whose sources are not bound has no partitions.
         keys: (place or project, vintage) of the partitions; those that should not exist (a
             removed place, a vintage that its project does not have) are passed over, and so are
             places whose polygon has changed since the world was loaded.
@@ -107,6 +107,8 @@ def materialize(
         RasterError: As :func:`carbon_assets.runners.compute.compute_place`, or
             ``RASTER_CHANGED``; the chunk that it struck has written nothing.
     """
+    if not world.computes(asset):
+        return
     for given in _chunks(world, asset, keys):
         with transaction(database) as connection:
             lock_asset(connection, asset)

@@ -36,10 +36,14 @@ def test_the_table_of_metrics_holds_the_closed_form_answers(demo: Demo, key: str
 
 def test_everything_was_computed_once_and_is_fresh(demo: Demo) -> None:
     places, vintages = len(load_design().places), len(load_design().years)
-    assert {one["partitions"] for one in demo.document["run"]["stale"]} == {places * vintages}
+    projects = len(load_design().boundaries())
+    stale = {one["asset"]: one["partitions"] for one in demo.document["run"]["stale"]}
+    assert stale.pop("project_metrics") == projects * vintages
+    assert set(stale.values()) == {places * vintages}
+    assert len(stale) == 3
     assert carbon("status", "--check", "--json").document()["total"] == {
-        "expected": 3 * places * vintages,
-        "fresh": 3 * places * vintages,
+        "expected": (3 * places + projects) * vintages,
+        "fresh": (3 * places + projects) * vintages,
         "stale": 0,
         "missing": 0,
     }

@@ -17,7 +17,14 @@ from carbon_assets.store.engines import transaction
 from carbon_assets_tests.cli.command import carbon, contents, environment
 
 VINTAGES = 2
-ASSETS = ["raster_aggregates/land_cover", "raster_aggregates/biomass", "farm_metrics"]
+ASSETS = [
+    "raster_aggregates/land_cover",
+    "raster_aggregates/biomass",
+    "farm_metrics",
+    "project_metrics",
+]
+EXPECTED = (3 * 16 + 2) * VINTAGES
+"""Partitions of three assets of 16 places, and of one of two projects."""
 README = Path(__file__).parents[2] / "README.md"
 
 
@@ -54,7 +61,7 @@ def history(database: Database, farm: str) -> list[tuple[int, int, int]]:
 def test_the_life_of_a_portfolio(portfolio: Path, fresh_database: Database) -> None:
     first = run(portfolio)
     assert first["run"]["partitions"] == 16 * VINTAGES
-    assert [one["causes"] for one in first["run"]["stale"]] == [["missing"]] * 3
+    assert [one["causes"] for one in first["run"]["stale"]] == [["missing"]] * 4
     before = contents(fresh_database)
 
     again = run(portfolio)
@@ -77,12 +84,13 @@ def test_the_life_of_a_portfolio(portfolio: Path, fresh_database: Database) -> N
         (ASSETS[0], ["geometry"]),
         (ASSETS[1], ["geometry"]),
         (ASSETS[2], ["upstream"]),
+        (ASSETS[3], ["upstream"]),
     ]
     assert {one["partitions"] for one in changed["run"]["stale"]} == {VINTAGES}
     area = {farm["farm"]: farm["metrics"]["total_area"] for farm in changed["metrics"]["farms"]}
     assert area["north-01"]["value"] == pytest.approx(edit.after_ha, rel=1e-7)
     edited = rows(fresh_database)
-    assert edited["partition_history"] - counted["partition_history"] == 3 * VINTAGES
+    assert edited["partition_history"] - counted["partition_history"] == 4 * VINTAGES
 
     undo_edit(portfolio.parent)
     undone = run(portfolio)
@@ -102,7 +110,7 @@ def test_a_batch_may_have_any_shape(portfolio: Path, fresh_database: Database) -
     imported = carbon("farms", "import", portfolio, "--json").document()
     assert len(imported["places"]["added"]) == 16
     total = carbon("status", "--json").document()["total"]
-    assert (total["missing"], total["fresh"]) == (3 * 16 * VINTAGES, 0)
+    assert (total["missing"], total["fresh"]) == (EXPECTED, 0)
     carbon("status", "--check", status=1)
     chosen = ("--farms", "north-01", "--farms", "south-06", "--vintages", "2023")
     done = carbon("materialize", *chosen, "--select", "land_cover", "--json").document()
@@ -111,4 +119,4 @@ def test_a_batch_may_have_any_shape(portfolio: Path, fresh_database: Database) -
     listed = carbon("status", "--list", "--json").document()["partitions"]
     fresh = {("north-01", 2023), ("south-06", 2023)}
     assert not fresh & {(p["place"], p["vintage"]) for p in listed if p["asset"] == ASSETS[0]}
-    assert len(listed) == 3 * 16 * VINTAGES - 2
+    assert len(listed) == EXPECTED - 2

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from carbon_assets.errors import CatalogueError, ProvenanceError
+from carbon_assets.metrics.change import CHANGE_AREAS
 from carbon_assets.metrics.model import FLAGS, ReceiptRow
 from carbon_assets.reference.metric_types import load_metric_types
 from carbon_assets_tests.metrics.rows import derive, histogram, statistic, value
@@ -182,7 +183,8 @@ def test_every_shipped_metric_is_derived_and_every_derived_metric_is_shipped() -
         statistic("agb_density_mg_ha", "mean", 170.0),
         statistic("agb_stock_mg", "sum", 17_000.0),
     ]
-    metrics = derive(histogram({3: 50.0, 27: 50.0}), *pools(), *dry).values()
+    struck = [statistic(code, "sum", 3.0, value_unit="ha") for code in CHANGE_AREAS]
+    metrics = derive(histogram({3: 50.0, 27: 50.0}), *pools(), *dry, *struck).values()
     shipped = load_metric_types()
     assert {one.metric_code for one in metrics} == set(shipped) - {"land_cover_area"}
     for one in metrics:

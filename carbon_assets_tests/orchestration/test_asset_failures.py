@@ -63,7 +63,12 @@ def test_a_failing_check_stops_what_is_downstream_and_shows_the_row(farmland: Fa
     assert list(failures(result)) == ["raster_aggregates__land_cover"]
     assert told(result, METRICS) == {}
     assert farmland.count("farm_metrics") == 0
-    [check] = [one for one in result.get_asset_check_evaluations() if one.asset_key == LAND_COVER]
+    checks = result.get_asset_check_evaluations()
+    [check] = [
+        one
+        for one in checks
+        if one.asset_key == LAND_COVER and one.check_name == "rows_obey_the_rules"
+    ]
     assert not check.passed
     assert check.description == "1 of 2 rows break a rule (1 partitions)"
     [bad] = check.metadata["bad rows"].records

@@ -11,14 +11,21 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from carbon_assets.provenance.graph import PLACE_ASSETS
 from carbon_assets.provenance.plan import Key
 from carbon_assets.store.database import Database
 from carbon_assets.store.engines import transaction
-from carbon_assets_tests.provenance.chain import count, load, stale
+from carbon_assets_tests.provenance.chain import (
+    BIOMASS,
+    LAND_COVER,
+    METRICS,
+    count,
+    load,
+    stale,
+)
 from carbon_assets_tests.provenance.worker import Death, Worker
 
 VINTAGES = (2014, 2019, 2021)
+ASSETS = (LAND_COVER, BIOMASS, METRICS)
 PER_ASSET = 16 * len(VINTAGES)
 
 
@@ -74,7 +81,7 @@ def require_finished(database: Database, undisturbed: Database) -> None:
             " GROUP BY asset_id, subject_id, vintage)"
         )
         assert connection.execute(most).scalar_one() == 1
-    assert count(database, "partition_history") == len(PLACE_ASSETS) * PER_ASSET
+    assert count(database, "partition_history") == len(ASSETS) * PER_ASSET
     require_whole_chunks(database)
     assert not [one for one in stale(database) if one[2] in VINTAGES]
     expected = values(undisturbed)
@@ -126,5 +133,5 @@ def test_processes_on_the_same_assets_compute_each_partition_once(
     for worker in started:
         computed.update(worker.finish())
     assert [worker.exit_code for worker in started] == [0] * workers
-    assert computed == dict.fromkeys(PLACE_ASSETS, PER_ASSET)
+    assert computed == dict.fromkeys(ASSETS, PER_ASSET)
     require_finished(imported, shared_computed)
