@@ -27,7 +27,7 @@ def as_json(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def documents(text: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in text.splitlines()]
+    return [json.loads(line) for line in text.splitlines() if line.strip()]
 
 
 @pytest.mark.parametrize(

@@ -132,8 +132,10 @@ def _result(client: Client, address: str, future: Future) -> list[PartitionRecei
         try:
             made: list[PartitionReceipts] = future.result(timeout=LOOK_SECONDS)
         except TimeoutError:
-            if future.done():  # an error of the work itself
+            if future.status == "error":  # the work itself ran into a timeout
                 raise
+            if future.done():  # in the moment between waiting and asking
+                continue
             if client.status == "running" and client.nthreads():
                 seen = time.monotonic()
             elif time.monotonic() - seen > PATIENCE_SECONDS:

@@ -25,7 +25,9 @@ SECONDS = 120
 RUNS = "{ runsOrError { ... on Runs { results { runId jobName status tags { key value } } } } }"
 SENSORS = """{ sensorsOrError(repositorySelector: {
   repositoryName: "__repository__", repositoryLocationName: "carbon_assets"
-}) { ... on Sensors { results { name sensorState { status } } } } }"""
+}) { ... on Sensors { results {
+  name sensorState { status ticks(limit: 1) { status } }
+} } } }"""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class Stack:
     def ask(self, query: str) -> list[dict[str, Any]]:
         [answer] = asked(self.address, query).values()
         return list(answer["results"])
+
+    def has_looked(self) -> bool:
+        """Whether every sensor has ended a tick: each then knows what was there before."""
+        ticks = [one["sensorState"]["ticks"] for one in self.ask(SENSORS)]
+        return all(one and one[0]["status"] in ("SKIPPED", "SUCCESS") for one in ticks)
 
     def runs(self, cause: str) -> list[dict[str, Any]]:
         """Runs that a sensor asked for, with their tags."""
@@ -92,6 +99,7 @@ def test_an_edit_is_followed_even_if_the_daemon_dies(
     stack: Stack, fresh_database: Database
 ) -> None:
     assert {one["sensorState"]["status"] for one in stack.ask(SENSORS)} == {"RUNNING"}
+    assert wait_for(stack.has_looked, SECONDS)
     before = receipts(fresh_database)
     apply_edit(stack.portfolio.parent)
     imported = carbon("farms", "import", stack.portfolio, "--json").document()
