@@ -26,7 +26,7 @@ from carbon_assets.orchestration.run_launcher import CarbonRunLauncher
 from carbon_assets.orchestration.store import CarbonStore
 from carbon_assets.orchestration.workers import at_work, workers
 from carbon_assets.store.database import Database
-from carbon_assets.store.engines import transaction
+from carbon_assets.store.engines import owner_engine, transaction
 
 STARTED, FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
 
@@ -188,7 +188,10 @@ def test_a_lost_database_is_tried_again_within_the_step(
         with explained(store), transaction(database) as connection:
             attempts.append(1)
             if len(attempts) == 1:
-                connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+                pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+                with owner_engine(database).connect() as other:
+                    other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+                connection.execute(text("SELECT 1"))
 
     assert dg.materialize([shaken], raise_on_error=False).success
     assert len(attempts) == 2

@@ -78,7 +78,7 @@ def require_finished(database: Database, undisturbed: Database) -> None:
     with transaction(database) as connection:
         most = text(
             "SELECT max(n) FROM (SELECT count(*) AS n FROM partition_history"
-            " GROUP BY asset_id, subject_id, vintage)"
+            " GROUP BY asset_id, subject_id, vintage) AS counted"
         )
         assert connection.execute(most).scalar_one() == 1
     assert count(database, "partition_history") == len(ASSETS) * PER_ASSET
