@@ -145,6 +145,9 @@ class BoundRunner:
     def struck(self, occurrence: Occurrence, vintage: int) -> tuple[ChangeLegend, Numbers]:
         """Turn the class ids of a map of change into 1 struck, 0 not, 2 no data.
 
+        A map without a class for such an event in that year says nothing of it: all is no data,
+        which is not the same as an area of zero.
+
         Args:
             occurrence: The event.
             vintage: Its year in the publisher's count.
@@ -160,6 +163,8 @@ class BoundRunner:
         rule = self.rule(self.runner.value_slot, class_band(self.value_source))
         missing = ({*legend.ids} - legend.observed_ids) | {int(value) for value in rule.nodata}
         ids = sorted({*legend.ids} | missing)
+        if not hit:
+            missing = set(ids)
         return legend, tuple((i, 2 if i in missing else int(i in hit)) for i in ids)
 
     @cached_property

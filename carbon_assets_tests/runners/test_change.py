@@ -92,19 +92,21 @@ def test_prodes_by_year_in_both_codings(
         assert cleared.context["period"] == [f"{made.vintage - 1}-08-01", f"{made.vintage}-07-31"]
 
 
-def test_all_years_and_what_came_before_sum_to_all_clearing(tmp_path: Path) -> None:
+def test_the_years_sum_to_what_was_ever_cleared(tmp_path: Path) -> None:
     entry = load_catalogue().get("hansen-gfc", "1.12")
-    values = drawn(list(range(25)))
-    bound = bind(DEFORESTATION, entry, tmp_path, {2024: values})
-    tasks = places()[:4]
-    years = range(2001, 2025)
-    made = compute(bound, tasks, years)
-    for number, place in enumerate(tasks):
-        own = made[number * len(years) : (number + 1) * len(years)]
-        assert {one.place_id for one in own} == {place.place_id}
-        found = [find(one, "deforestation_area", "sum") for one in own]
-        total = sum(one.value for one in found if one.value is not None)
-        assert 0.8 < total / found[0].covered_area_ha < 1.0
+    values, years = drawn(list(range(25))), range(2001, 2025)
+    ever = np.minimum(values, 1)  # all loss moved into the first year
+    for name in ("dated", "ever"):
+        (tmp_path / name).mkdir()
+    bound = bind(DEFORESTATION, entry, tmp_path / "dated", {2024: values})
+    merged = bind(DEFORESTATION, entry, tmp_path / "ever", {2024: ever})
+    for place in places()[:4]:
+        found = [find(one, "deforestation_area", "sum") for one in compute(bound, [place], years)]
+        (whole,) = compute(merged, [place], [2001])
+        parts = [one.value for one in found if one.value is not None]
+        assert len(parts) == len(years)
+        expected = find(whole, "deforestation_area", "sum").value
+        assert sum(parts) == pytest.approx(expected, rel=1e-12)
         (alone,) = compute(bound, [place], [2010])
         assert find(alone, "deforestation_area", "sum") == found[9]
 
@@ -135,6 +137,22 @@ def test_burned_area(tmp_path: Path) -> None:
         burned = find(made, "burned_area", "sum")
         assert burned.value == pytest.approx(hectares(maps[made.vintage], {1}), **EDGE)
         assert "period" not in burned.context
+
+
+def test_an_event_that_the_map_has_no_class_for_in_a_year_is_unknown(tmp_path: Path) -> None:
+    entry = load_catalogue().get("prodes", "regional-2021")
+    values = drawn([1, 7, 18, 33])
+    bound = bind(DEFORESTATION, entry, tmp_path, {2021: values})
+    (old, new) = compute(bound, [everything()], [2008, 2010])
+    assert find(old, "deforestation_area", "sum").value == pytest.approx(
+        hectares(values, {7}), **EDGE
+    )
+    late = find(old, "late_detected_deforestation_area", "sum")
+    assert (late.value, late.valid_area_ha) == (None, 0.0)
+    assert find(new, "late_detected_deforestation_area", "sum").value == pytest.approx(
+        hectares(values, {18}), **EDGE
+    )
+    assert find(new, "deforestation_area", "sum").value == 0.0
 
 
 def test_a_map_of_another_change_is_refused(tmp_path: Path) -> None:
