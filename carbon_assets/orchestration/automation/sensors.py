@@ -3,7 +3,8 @@
 Annotations are not postponed: Dagster reads that of ``store`` as it stands.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -26,12 +27,7 @@ from carbon_assets.orchestration.store import CarbonStore
 
 Job = Any
 """A job definition; Dagster has no public name for one whose assets are not resolved yet."""
-RUNNING = dg.DefaultSensorStatus.RUNNING
-GEOMETRY_SECONDS = 10
-RASTER_SECONDS = 60
-UPLOAD_SECONDS = 10
-VINTAGE_SECONDS = 30
-FOLLOW_SECONDS = 15
+Tick = Callable[[dg.SensorEvaluationContext, CarbonStore], dg.SensorResult]
 
 
 def geometry_edits_sensor(job: Job, years: Sequence[int]) -> dg.SensorDefinition:
@@ -41,24 +37,17 @@ def geometry_edits_sensor(job: Job, years: Sequence[int]) -> dg.SensorDefinition
         job: Job of the place × vintage assets.
         years: Vintages of the loaded definitions.
     """
-
-    @dg.sensor(
-        name=geometry_edits.SENSOR,
-        job=job,
-        minimum_interval_seconds=GEOMETRY_SECONDS,
-        default_status=RUNNING,
+    return _sensor(
+        geometry_edits.SENSOR,
+        partial(geometry_tick, years=years),
+        [job],
+        seconds=10,
         description=(
             "Follows `geometry_edits`. Tells Dagster of new, changed and removed places, and asks "
             "for runs of exactly the partitions that an edit made stale, as each project's "
             "`staleness_policy` says. Decisions stand in `automation_decisions`."
         ),
     )
-    def sensor(
-        context: dg.SensorEvaluationContext, store: dg.ResourceParam[CarbonStore]
-    ) -> dg.SensorResult:
-        return geometry_tick(context, store, years)
-
-    return sensor
 
 
 def raster_versions_sensor(job: Job, years: Sequence[int]) -> dg.SensorDefinition:
@@ -68,24 +57,17 @@ def raster_versions_sensor(job: Job, years: Sequence[int]) -> dg.SensorDefinitio
         job: Job of the place × vintage assets.
         years: Vintages of the loaded definitions.
     """
-
-    @dg.sensor(
-        name=raster_versions.SENSOR,
-        job=job,
-        minimum_interval_seconds=RASTER_SECONDS,
-        default_status=RUNNING,
+    return _sensor(
+        raster_versions.SENSOR,
+        partial(raster_tick, years=years),
+        [job],
+        seconds=60,
         description=(
             "Looks whether the files behind the bound addresses are those that were registered, "
             "registers again what changed, and asks for runs of the partitions that rest on it. A "
             "file that is missing holds up its own company alone."
         ),
     )
-    def sensor(
-        context: dg.SensorEvaluationContext, store: dg.ResourceParam[CarbonStore]
-    ) -> dg.SensorResult:
-        return raster_tick(context, store, years)
-
-    return sensor
 
 
 def new_vintages_sensor(job: Job, years: Sequence[int]) -> dg.SensorDefinition:
@@ -95,23 +77,16 @@ def new_vintages_sensor(job: Job, years: Sequence[int]) -> dg.SensorDefinition:
         job: Job of the place × vintage assets.
         years: Vintages of the loaded definitions.
     """
-
-    @dg.sensor(
-        name=new_vintages.SENSOR,
-        job=job,
-        minimum_interval_seconds=VINTAGE_SECONDS,
-        default_status=RUNNING,
+    return _sensor(
+        new_vintages.SENSOR,
+        partial(vintages_tick, years=years),
+        [job],
+        seconds=30,
         description=(
             "Loads the definitions again when projects have years that they lack, and then asks "
             "for what the new years lack."
         ),
     )
-    def sensor(
-        context: dg.SensorEvaluationContext, store: dg.ResourceParam[CarbonStore]
-    ) -> dg.SensorResult:
-        return vintages_tick(context, store, years)
-
-    return sensor
 
 
 def follow_up_sensor(jobs: Sequence[Job], years: Sequence[int]) -> dg.SensorDefinition:
@@ -121,24 +96,17 @@ def follow_up_sensor(jobs: Sequence[Job], years: Sequence[int]) -> dg.SensorDefi
         jobs: Job of the project × vintage assets, and job of the marts.
         years: Vintages of the loaded definitions.
     """
-
-    @dg.sensor(
-        name=follow_up.SENSOR,
-        jobs=list(jobs),
-        minimum_interval_seconds=FOLLOW_SECONDS,
-        default_status=RUNNING,
+    return _sensor(
+        follow_up.SENSOR,
+        partial(follow_up_tick, years=years),
+        jobs,
+        seconds=15,
         description=(
             "When runs have changed farm metrics, or places have left a project: asks for the "
             "project × vintage partitions whose farms are all up to date, then for the marts that "
             "would change."
         ),
     )
-    def sensor(
-        context: dg.SensorEvaluationContext, store: dg.ResourceParam[CarbonStore]
-    ) -> dg.SensorResult:
-        return follow_up_tick(context, store, years)
-
-    return sensor
 
 
 def uploads_sensor(job: Job) -> dg.SensorDefinition:
@@ -147,20 +115,31 @@ def uploads_sensor(job: Job) -> dg.SensorDefinition:
     Args:
         job: Job that takes them.
     """
-
-    @dg.sensor(
-        name=uploads.SENSOR,
-        job=job,
-        minimum_interval_seconds=UPLOAD_SECONDS,
-        default_status=RUNNING,
+    return _sensor(
+        uploads.SENSOR,
+        uploads_tick,
+        [job],
+        seconds=10,
         description=(
             "Watches `CARBON_INBOX/<company>/<kind>/`. A file that has not changed for two ticks "
             "becomes a row of `uploads`, and a run takes it whole or refuses it with a reason."
         ),
     )
+
+
+def _sensor(
+    name: str, tick: Tick, jobs: Sequence[Job], *, seconds: int, description: str
+) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=name,
+        jobs=list(jobs),
+        minimum_interval_seconds=seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=description,
+    )
     def sensor(
         context: dg.SensorEvaluationContext, store: dg.ResourceParam[CarbonStore]
     ) -> dg.SensorResult:
-        return uploads_tick(context, store)
+        return tick(context, store)
 
     return sensor
